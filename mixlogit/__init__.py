@@ -1,0 +1,47 @@
+"""Preference strength as a random variable: mixed logit for preference data and DPO.
+
+Everything public is loaded on first use, so that `import mixlogit` stays light.
+
+Example:
+    >>> import mixlogit as ml
+    >>> sorted(ml.families())
+    ['classes', 'fixed', 'gamma', 'lognormal', 'normal']
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# public name -> module that defines it
+_PUBLIC = {
+    "Comparisons": "mixlogit.data",
+    "MixedLogit": "mixlogit.choice",
+    "Posterior": "mixlogit.models",
+    "Priors": "mixlogit.models",
+    "check_strength_family": "mixlogit.choice",
+    "data_card": "mixlogit.data",
+    "families": "mixlogit.choice",
+    "fit": "mixlogit.models",
+    "load": "mixlogit.data",
+    "maximum": "mixlogit.models",
+    "open_run": "mixlogit.models",
+    "simulate": "mixlogit.data",
+    "strength": "mixlogit.choice",
+}
+
+__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name in _PUBLIC:
+        value = getattr(import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'mixlogit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Public names, loaded or not."""
+    return sorted(__all__)

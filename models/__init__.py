@@ -1,0 +1,1 @@
+"""Pyro programs, inference and the posterior."""
