@@ -1,13 +1,24 @@
 """Fixtures shared by all tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+REQUIRE_DATA = os.environ.get("MIXLOGIT_REQUIRE_DATA", "") not in ("", "0")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where the real data must be there (.ci/run), a skipped test is a failed one."""
+    report = yield
+    if REQUIRE_DATA and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but MIXLOGIT_REQUIRE_DATA is set: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True)
