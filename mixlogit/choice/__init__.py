@@ -1,1 +1,20 @@
-"""mixlogit.choice"""
+"""Strength families and the choice probabilities that follow from them."""
+
+from mixlogit.choice.discrete import Classes, Fixed
+from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.gamma import Gamma
+from mixlogit.choice.lognormal import LogNormal
+from mixlogit.choice.normal import Normal
+from mixlogit.choice.registry import FAMILIES, families, strength
+
+__all__ = [
+    "FAMILIES",
+    "Classes",
+    "Fixed",
+    "Gamma",
+    "LogNormal",
+    "Normal",
+    "StrengthFamily",
+    "families",
+    "strength",
+]

@@ -1,0 +1,223 @@
+"""Numerical integration over a strength family that gives nothing but its density."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from mixlogit.choice.special import log1mexp
+
+__all__ = [
+    "implicit_quantile",
+    "log_choice_integral",
+    "log_tail_integrals",
+    "log_trapezoid",
+    "solve_quantile",
+]
+
+Density = Callable[[Tensor], Tensor]
+Tails = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+_DROP = 40.0  # the integrand is followed down to exp(-40) of its peak
+_NODES = 257
+
+
+def log_trapezoid(log_integrand: Tensor, step: Tensor) -> Tensor:
+    """Log of `step x sum of exp(log_integrand)` over the first axis, `node`.
+
+    Example:
+        >>> z = torch.linspace(-9, 9, 37, dtype=torch.float64).unsqueeze(1)
+        >>> log_trapezoid(-(z**2) / 2, torch.tensor([0.5]).double()).exp() ** 2
+        tensor([6.2832], dtype=torch.float64)
+    """
+    return torch.logsumexp(log_integrand, 0) + torch.log(step)
+
+
+def _grow(inside: Callable[[Tensor], Tensor], start: Tensor, steps: int = 70) -> Tensor:
+    """The largest distance `d >= 0` with `inside(d)`, by doubling and bisection, elementwise."""
+    high = start
+    for _ in range(steps):
+        more = inside(high)
+        if not bool(more.any()):
+            break
+        high = torch.where(more, 2 * high, high)
+    low = torch.zeros_like(high)
+    for _ in range(30):
+        middle = (low + high) / 2
+        more = inside(middle)
+        low, high = torch.where(more, middle, low), torch.where(more, high, middle)
+    return high
+
+
+def _mode(log_f: Density, location: Tensor, scale: Tensor) -> Tensor:
+    """Where a function with one peak is highest: bracket by doubling, then golden section."""
+    left, right = location - scale, location + scale
+    for _ in range(70):
+        climb_left = log_f(left) > log_f((left + right) / 2)
+        climb_right = log_f(right) > log_f((left + right) / 2)
+        if not bool((climb_left | climb_right).any()):
+            break
+        width = right - left
+        left = torch.where(climb_left, left - width, left)
+        right = torch.where(climb_right, right + width, right)
+    golden = (math.sqrt(5) - 1) / 2
+    for _ in range(45):
+        a, b = right - golden * (right - left), left + golden * (right - left)
+        higher = log_f(a) > log_f(b)
+        left, right = torch.where(higher, left, a), torch.where(higher, b, right)
+    return (left + right) / 2
+
+
+def _log_integral(log_f: Density, location: Tensor, scale: Tensor, nodes: int | None) -> Tensor:
+    """Log of the integral of exp(log_f) over the real line.
+
+    The trapezoidal rule in t, with u = mode + width sinh(t): dense at the peak, and still
+    exponentially accurate for tails that fall only as an exponential. The mode and the ends are
+    found without gradient.
+    """
+    count = _NODES if nodes is None else nodes
+    drop = min(_DROP, 0.5 * math.pi * count)
+    with torch.no_grad():
+        mode = _mode(log_f, location, scale)
+        peak = log_f(mode)
+
+        def reach(direction: int, below: float) -> Tensor:
+            return _grow(lambda d: log_f(mode + direction * d) > peak - below, scale)
+
+        width = torch.minimum(reach(-1, 1.0), reach(1, 1.0)).clamp(min=1e-300)
+        first = -torch.asinh(reach(-1, drop) / width)
+        last = torch.asinh(reach(1, drop) / width)
+        step = (last - first) / (count - 1)
+        index = torch.arange(count, dtype=step.dtype, device=step.device)
+        t = first + step * index.reshape(-1, *[1] * step.dim())
+        u = mode + width * torch.sinh(t)
+        log_jacobian = torch.log(width * torch.cosh(t))
+    return log_trapezoid(log_f(u) + log_jacobian, step)
+
+
+def log_choice_integral(
+    log_density: Density,
+    location: Tensor,
+    scale: Tensor,
+    margin: Tensor,
+    *,
+    linear: bool = False,
+    nodes: int | None = None,
+) -> Tensor:
+    """Log of the integral of sigmoid(strength x margin) over a density with one peak.
+
+    Args:
+        log_density: Log density of the coordinate u.
+        location: Mean of the coordinate, a `batch` tensor.
+        scale: Standard deviation of the coordinate, a `batch` tensor.
+        margin: Margins that broadcast with the batch, float64.
+        linear: Whether u is strength (else its log).
+        nodes: Points of the rule; 257 by default.
+
+    Returns:
+        Log probabilities, of the broadcast shape.
+
+    Example:
+        >>> from math import log, pi
+        >>> normal = lambda u: -(u**2) / 2 - log(2 * pi) / 2
+        >>> zero, one = torch.zeros(()).double(), torch.ones(()).double()
+        >>> log_choice_integral(normal, zero, one, one).exp()
+        tensor(0.7438, dtype=torch.float64)
+    """
+    shape = torch.broadcast_shapes(margin.shape, location.shape, scale.shape)
+
+    def log_f(u: Tensor) -> Tensor:
+        # The product is kept finite, and large enough that it never decides the result.
+        reward = margin * (u if linear else torch.exp(u.clamp(max=700.0)))
+        return log_density(u) + logsigmoid(reward.clamp(min=-1e300, max=1e300))
+
+    start = location.detach().expand(shape), scale.detach().expand(shape)
+    return _log_integral(log_f, *start, nodes)
+
+
+def _log_half_line(log_f: Density, width: Tensor) -> Tensor:
+    """Log of the integral of exp(log_f(v)) over v > 0, for a decreasing log-concave function.
+
+    Source: Takahasi and Mori (1974), the double exponential formula v = exp(t - exp(-t)).
+    """
+    with torch.no_grad():
+        start = width
+        width = _grow(lambda d: log_f(d) > log_f(torch.zeros_like(d)) - 1.0, start)
+        t = torch.linspace(-4.2, 4.6, 177, dtype=width.dtype, device=width.device)
+        t = t.reshape(-1, *[1] * width.dim())
+        v = width * torch.exp(t - torch.exp(-t))
+        log_jacobian = torch.log(v * (1 + torch.exp(-t)))
+    return log_trapezoid(log_f(v) + log_jacobian, v.new_tensor(8.8 / 176))
+
+
+def log_tail_integrals(
+    log_density: Density, location: Tensor, scale: Tensor, u: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Log probabilities of the coordinate below and above `u`, for a density with one peak.
+
+    The tail on the far side of the mean is integrated; the other one is its complement.
+
+    Example:
+        >>> normal = lambda u: -(u**2) / 2 - math.log(2 * math.pi) / 2
+        >>> zero, one = torch.zeros(()).double(), torch.ones(()).double()
+        >>> below, above = log_tail_integrals(normal, zero, one, zero - 3)
+        >>> below.exp(), above.exp()
+        (tensor(0.0013, dtype=torch.float64), tensor(0.9987, dtype=torch.float64))
+    """
+    shape = torch.broadcast_shapes(u.shape, location.shape, scale.shape)
+    start = u.expand(shape)
+    direction = torch.where(start < location, -1.0, 1.0).detach()
+    log_tail = _log_half_line(
+        lambda v: log_density(start + direction * v), scale.detach().expand(shape)
+    ).clamp(max=-1e-17)
+    other = log1mexp(log_tail)
+    below = direction < 0
+    return torch.where(below, log_tail, other), torch.where(below, other, log_tail)
+
+
+def solve_quantile(
+    log_tails: Tails, log_density: Density, location: Tensor, scale: Tensor, q: Tensor
+) -> Tensor:
+    """The coordinate that a share `q` stays below, by bisection; differentiable.
+
+    The gradient in the parameters comes from the implicit function theorem.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> family = ml.strength("lognormal", mean=1.0, cv=0.5)
+        >>> half = torch.tensor(0.5, dtype=torch.float64)
+        >>> args = family.log_tails, family.log_density, *family.location_scale()
+        >>> solve_quantile(*args, half).exp(), family.quantile(half)
+        (tensor(0.8944, dtype=torch.float64), tensor(0.8944, dtype=torch.float64))
+    """
+    shape = torch.broadcast_shapes(q.shape, location.shape, scale.shape)
+    q = q.expand(shape)
+
+    def below(u: Tensor) -> Tensor:
+        log_low, log_high = log_tails(u, u)
+        return torch.where(q < 0.5, log_low < q.log(), log_high > torch.log1p(-q))
+
+    with torch.no_grad():
+        middle, unit = location.expand(shape), scale.expand(shape)
+        right = middle + _grow(lambda d: below(middle + d), unit)
+        u = right - _grow(lambda d: ~below(right - d), unit)
+    return implicit_quantile(log_tails, log_density, u)
+
+
+def implicit_quantile(log_tails: Tails, log_density: Density, u: Tensor) -> Tensor:
+    """Return `u`, a solution found without gradient, with the gradient of the quantile.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> mean = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+        >>> family = ml.strength("lognormal", mean=mean, cv=0.5)
+        >>> u = torch.zeros((), dtype=torch.float64)
+        >>> torch.autograd.grad(implicit_quantile(family.log_tails, family.log_density, u), mean)
+        (tensor(1.0000, dtype=torch.float64),)
+    """
+    log_low, log_high = log_tails(u, u)
+    share = torch.where(log_low < log_high, log_low.exp(), -log_high.exp())
+    density = log_density(u).detach().exp().clamp(min=1e-300)
+    return u - (share - share.detach()) / density
