@@ -1,0 +1,115 @@
+"""From raw columns and their roles to `Comparisons`."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mixlogit.data.columns import Roles, no_margin
+from mixlogit.data.comparisons import Comparisons, Labels
+from mixlogit.data.findings import Table, findings
+from mixlogit.data.outcomes import VALUE, OutcomeLabels, outcome_labels
+from mixlogit.data.problems import settle
+from mixlogit.data.rows import Rows
+from mixlogit.data.source import Source
+from mixlogit.errors import DataError
+
+__all__ = ["build"]
+
+Ints = NDArray[np.int64]
+
+
+def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str) -> Comparisons:
+    """Read the columns, settle malformed rows, and make the comparisons.
+
+    Args:
+        source: The table.
+        roles: Which column is what.
+        labels: Words for the outcomes.
+        bad_rows: `stop` or `drop`.
+
+    Returns:
+        The comparisons, with what was found in them.
+
+    Raises:
+        DataError: If there are no rows, a row is malformed, or all margins are 0.
+    """
+    words = outcome_labels(labels)
+    if source.n_rows == 0 and not source.unreadable:
+        raise DataError(f"{source.name}: no rows, only column names.", file=source.name)
+    rows = Rows(source, roles)
+    table = _read(rows, roles, words)
+    keep, dropped = settle(source, rows.problems, bad_rows)
+    if roles.kind is None:
+        raise no_margin(source)
+    if keep is not None:
+        table = table.keep(keep)
+    respondent = _labels(table.respondent)
+    item_a, item_b, items = _items(table)
+    data = Comparisons(
+        outcome=torch.from_numpy(table.outcome),
+        margin=None if table.margin is None else torch.from_numpy(table.margin),
+        item_a=item_a,
+        item_b=item_b,
+        items=items,
+        features=None if table.features is None else torch.from_numpy(table.features),
+        feature_names=roles.features,
+        respondent=respondent,
+        groups={name: _some_labels(*table.groups[name]) for name in roles.groups},
+        weight=None if table.weight is None else torch.from_numpy(table.weight),
+        source=source.name,
+        source_sha256=source.sha256,
+        dropped=dropped,
+        columns=roles.to_dict(),
+    )
+    object.__setattr__(data, "warnings", findings(data, table, source, keep))
+    return data
+
+
+def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
+    """Every column that plays a role; what is wrong with rows is noted in `rows`."""
+    texts = {name: rows.texts(name) for name in roles.texts}
+    margin = rows.numbers(roles.margin, "margin") if roles.margin else None
+    items = rows.items(roles.item_a, roles.item_b) if roles.item_a and roles.item_b else None
+    features = [rows.numbers(name, "feature") for name in roles.features]
+    n = rows.source.n_rows
+    outcome = rows.outcomes(roles.outcome, words, VALUE) if roles.outcome else np.ones(n)
+    return Table(
+        outcome=outcome,
+        margin=margin,
+        items=items,
+        features=np.stack(features, axis=1) if features else None,
+        respondent=rows.names(roles.respondent) if roles.respondent else None,
+        groups={name: rows.groups(name) for name in roles.groups},
+        weight=rows.numbers(roles.weight, "weight") if roles.weight else None,
+        texts=texts,
+    )
+
+
+def _labels(column: tuple[Ints, tuple[str, ...]] | None) -> Labels | None:
+    return None if column is None else _some_labels(*column)
+
+
+def _some_labels(codes: Ints, names: tuple[str, ...]) -> Labels:
+    """Labels in the order of first appearance; names that no kept row uses are left out."""
+    n, size = codes.size, len(names)
+    first = np.full(size, n, dtype=np.int64)
+    first[codes[::-1]] = np.arange(n - 1, -1, -1)  # the last write wins: the first appearance
+    order = np.argsort(first, kind="stable")[: int((first < n).sum())]
+    if np.array_equal(order, np.arange(size)):
+        return Labels(torch.from_numpy(codes), names)
+    rank = np.empty(size, dtype=np.int64)
+    rank[order] = np.arange(order.size)
+    return Labels(torch.from_numpy(rank[codes]), tuple(names[i] for i in order.tolist()))
+
+
+def _items(table: Table) -> tuple[Tensor | None, Tensor | None, tuple[str, ...]]:
+    if table.items is None:
+        return None, None, ()
+    first, second, names = table.items
+    both: Any = np.stack([first, second], axis=1).ravel()
+    found = _some_labels(both, names)
+    pairs = found.codes.reshape(-1, 2)
+    return pairs[:, 0].contiguous(), pairs[:, 1].contiguous(), found.labels

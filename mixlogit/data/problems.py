@@ -1,0 +1,115 @@
+"""Malformed rows: one clear error, or rows dropped and listed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mixlogit.data.comparisons import Dropped
+from mixlogit.data.source import Source
+from mixlogit.errors import DataError, UsageError
+
+__all__ = ["BadRows", "Problem", "settle"]
+
+BadRows = Literal["stop", "drop"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows that are malformed in one way.
+
+    Args:
+        column: The column at fault.
+        rows: Positions in the table, ascending.
+        reason: What is wrong at a position, such as `margin is NaN`.
+        advice: What to do about it, at a position.
+        counted: Whether the message ends with how many rows are like this.
+    """
+
+    column: str
+    rows: NDArray[np.int64]
+    reason: Callable[[int], str]
+    advice: Callable[[int], str]
+    counted: bool = True
+
+
+def settle(
+    source: Source, problems: list[Problem], bad_rows: str
+) -> tuple[NDArray[np.bool_] | None, tuple[Dropped, ...]]:
+    """Stop at the first malformed row, or drop all of them.
+
+    Args:
+        source: The table, for file names and row numbers.
+        problems: What is wrong.
+        bad_rows: `stop` or `drop`.
+
+    Returns:
+        Which rows to keep (None: all), and the rows dropped in the order of the table.
+
+    Raises:
+        DataError: With `stop`, at the first malformed row; with `drop`, if no row is left.
+        UsageError: If `bad_rows` is something else.
+    """
+    if bad_rows not in ("stop", "drop"):
+        raise UsageError(f'Expected bad_rows "stop" or "drop" but got "{bad_rows}".')
+    problems = [problem for problem in problems if problem.rows.size]
+    if bad_rows == "stop":
+        if source.unreadable:
+            raise _unreadable(source)
+        if problems:
+            raise _malformed(source, min(problems, key=lambda problem: int(problem.rows[0])))
+        return None, ()
+    keep, dropped = _drop(source, problems)
+    if not keep.any():
+        first = dropped[0]
+        raise DataError(
+            f"{source.name}: no row is left, all {len(dropped):,} are malformed. "
+            f"Row {first.row}: {first.reason}.",
+            file=first.file,
+            row=first.row,
+            column=first.column or None,
+        )
+    return (None if keep.all() else keep), dropped
+
+
+def _drop(
+    source: Source, problems: list[Problem]
+) -> tuple[NDArray[np.bool_], tuple[Dropped, ...]]:
+    keep = np.ones(source.n_rows, dtype=bool)
+    dropped = [Dropped(row.row, "", row.reason, row.file) for row in source.unreadable]
+    for problem in problems:
+        for index in problem.rows[keep[problem.rows]].tolist():
+            file, row = source.locate(index)
+            dropped.append(Dropped(row, problem.column, problem.reason(index), file))
+        keep[problem.rows] = False
+    place = {part.file: i for i, part in enumerate(source.parts)}
+    return keep, tuple(sorted(dropped, key=lambda drop: (place[drop.file], drop.row)))
+
+
+def _malformed(source: Source, problem: Problem) -> DataError:
+    index = int(problem.rows[0])
+    file, row = source.locate(index)
+    tail = " " + _like_this(problem.rows.size) if problem.counted else ""
+    return DataError(
+        f"{file}, row {row}: {problem.reason(index)}. {problem.advice(index)}{tail}",
+        file=file,
+        row=row,
+        column=problem.column,
+    )
+
+
+def _unreadable(source: Source) -> DataError:
+    first = source.unreadable[0]
+    return DataError(
+        f"{first.file}, row {first.row}: {first.reason}. {_like_this(len(source.unreadable))}",
+        file=first.file,
+        row=first.row,
+    )
+
+
+def _like_this(n: int) -> str:
+    if n == 1:
+        return "1 row is like this; --bad-rows drop skips it."
+    return f"{n:,} rows are like this; --bad-rows drop skips them."

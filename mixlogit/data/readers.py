@@ -1,0 +1,175 @@
+"""Readers: one file, or a folder of files of one kind, as a source."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mixlogit.data.read_csv import read_csv
+from mixlogit.data.read_json import read_json, read_jsonl
+from mixlogit.data.source import Part, Source, merged
+from mixlogit.data.values import Column
+from mixlogit.errors import DataError
+
+__all__ = ["FORMATS", "read_path"]
+
+FORMATS = ("csv", "jsonl", "json", "parquet")
+_TEXT: dict[str, Callable[[str, pa.Buffer], Source]] = {
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+    "json": read_json,
+}
+
+
+def read_path(path: Path, name: str) -> Source:
+    """A file or a folder as a source.
+
+    Args:
+        path: A CSV, JSONL, JSON or Parquet file (the first three also as .gz), or a folder of
+            such files of one kind, read in the order of their names.
+        name: What messages call it.
+
+    Returns:
+        The source, with the checksum of its file or files.
+
+    Raises:
+        DataError: If it does not exist, is empty, or cannot be read.
+    """
+    if path.is_dir():
+        return _read_folder(path, name)
+    if not path.is_file():
+        raise DataError(f"{name}: no such file or folder.", file=name)
+    with _reading(name):
+        source = _read_file(path, name)
+        source.sha256 = _checksum([path])
+    return source
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turn what the operating system says into an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise DataError(f"{name}: cannot be read ({reason}).", file=name) from error
+
+
+def _kind(path: Path) -> str | None:
+    """The format by the file's name; None if it is none of ours."""
+    suffixes = [s.lower().lstrip(".") for s in path.suffixes]
+    if path.name.startswith(".") or "truth" in suffixes[:-1]:
+        return None  # hidden files, and the truth that `simulate` writes beside its data
+    if suffixes[-1:] == ["gz"]:
+        return next((s for s in suffixes[-2:-1] if s in _TEXT), None)
+    return next((s for s in suffixes[-1:] if s in FORMATS), None)
+
+
+def _read_file(path: Path, name: str) -> Source:
+    kind = _kind(path)
+    if kind is None:
+        raise DataError(
+            f"{name}: not a kind of file that can be read. Use .csv, .jsonl, .json (also .gz) "
+            "or .parquet.",
+            file=name,
+        )
+    if path.stat().st_size == 0:
+        raise DataError(f"{name}: the file is empty.", file=name)
+    return (
+        _read_parquet(path, name) if kind == "parquet" else _TEXT[kind](name, _bytes(path, name))
+    )
+
+
+def _bytes(path: Path, name: str) -> pa.Buffer:
+    if path.suffix.lower() != ".gz":
+        with pa.memory_map(str(path)) as file:
+            return file.read_buffer()
+    try:
+        with gzip.open(path) as file:
+            data = file.read()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{name}: the gzip file is damaged ({error}).", file=name) from error
+    if not data:
+        raise DataError(f"{name}: the file is empty.", file=name)
+    return pa.py_buffer(data)
+
+
+def _read_parquet(path: Path, name: str) -> Source:
+    def damaged(error: Exception) -> DataError:
+        reason = str(error).splitlines()[0]
+        return DataError(f"{name}: not a readable Parquet file ({reason}).", file=name)
+
+    try:
+        schema = pq.read_schema(path, memory_map=True)
+        # names and labels repeat: read them as codes, without one string a row
+        texts = [f.name for f in schema if pa.types.is_string(f.type)]
+        file = pq.ParquetFile(path, read_dictionary=texts, memory_map=True)
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(error) from error
+
+    def read(column: str) -> Column:
+        try:
+            return file.read(columns=[column], use_threads=False).column(0)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(error) from error
+
+    parts = [Part(name, file.metadata.num_rows)]
+    return Source(name=name, names=list(schema.names), read=read, parts=parts)
+
+
+def _read_folder(path: Path, name: str) -> Source:
+    """Every file of a folder, one kind, in the order of their names."""
+    files = sorted(file for file in path.iterdir() if file.is_file() and _kind(file))
+    kinds = sorted({str(_kind(file)) for file in files})
+    if not files:
+        raise DataError(
+            f"{name}: no .csv, .jsonl, .json or .parquet file in the folder.", file=name
+        )
+    if len(kinds) > 1:
+        raise DataError(
+            f"{name}: the folder holds {' and '.join(kinds)} files. Keep one kind, or name a file.",
+            file=name,
+        )
+    sources = []
+    for file in files:
+        with _reading(str(Path(name) / file.name)):
+            sources.append(_read_file(file, str(Path(name) / file.name)))
+    for source in sources:
+        source.check_names()
+
+    def read(column: str) -> Column:
+        for source in sources:
+            if column not in source.names:
+                raise DataError(
+                    f'{source.name}: no column "{column}", which {sources[0].name} has.',
+                    file=source.name,
+                    column=column,
+                )
+        return merged([source.read(column) for source in sources if source.n_rows])
+
+    with _reading(name):
+        checksum = _checksum(files)
+    return Source(
+        name=name,
+        names=sources[0].names,
+        read=read,
+        parts=[part for source in sources for part in source.parts],
+        textual=sources[0].textual,
+        unreadable=[row for source in sources for row in source.unreadable],
+        sha256=checksum,
+    )
+
+
+def _checksum(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            for block in iter(partial(file.read, 1 << 20), b""):
+                digest.update(block)
+    return digest.hexdigest()
