@@ -1,6 +1,8 @@
 """Strength families and the choice probabilities that follow from them."""
 
+from mixlogit.choice.check import check_strength_family
 from mixlogit.choice.discrete import Classes, Fixed
+from mixlogit.choice.distribution import MixedLogit
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.gamma import Gamma
 from mixlogit.choice.lognormal import LogNormal
@@ -13,8 +15,10 @@ __all__ = [
     "Fixed",
     "Gamma",
     "LogNormal",
+    "MixedLogit",
     "Normal",
     "StrengthFamily",
+    "check_strength_family",
     "families",
     "strength",
 ]

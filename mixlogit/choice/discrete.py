@@ -8,7 +8,8 @@ from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.draws import Sampling
 from mixlogit.choice.family import StrengthFamily, check_parameter
-from mixlogit.choice.special import log1mexp, saturate
+from mixlogit.choice.shapes import broadcast_shapes, broadcast_tensors
+from mixlogit.choice.special import downcast, log1mexp, saturate
 from mixlogit.errors import UsageError
 
 __all__ = ["Classes", "Fixed"]
@@ -32,7 +33,7 @@ class Fixed(StrengthFamily):
 
     def __init__(self, mean: Tensor | float, *, validate_args: bool | None = None) -> None:
         super().__init__(mean=mean, validate_args=validate_args)
-        self._mean = self.parameters["mean"]
+        self._mean = saturate(self.parameters["mean"])
 
     @classmethod
     def example(cls) -> Self:
@@ -65,7 +66,7 @@ class Fixed(StrengthFamily):
 
     def quantile(self, q: Tensor) -> Tensor:
         """The strength, whatever the share."""
-        return self._mean.expand(torch.broadcast_shapes(self.batch_shape, q.shape))
+        return self._mean.expand(broadcast_shapes(self.batch_shape, q.shape))
 
     def sample(
         self, shape: tuple[int, ...] = (), generator: torch.Generator | None = None
@@ -87,16 +88,22 @@ class Fixed(StrengthFamily):
             return super().log_choice_prob(
                 margin, nodes=nodes, draws=draws, sampling=sampling, generator=generator
             )
-        mean = self.to(margin.device)._mean.to(margin.dtype)
+        mean = downcast(self.to(margin.device)._mean, margin.dtype)
         return _log_sigmoid(mean * margin)
 
     def _log_choice_prob(self, margin: Tensor, nodes: int | None) -> Tensor:
-        return _log_sigmoid(saturate(self._mean) * margin)
+        return _log_sigmoid(self._mean * margin)
 
 
 def _log_sigmoid(reward: Tensor) -> Tensor:
     limit = torch.finfo(reward.dtype).max
     return logsigmoid(reward.clamp(min=-limit, max=limit))
+
+
+def _root(variance: Tensor) -> Tensor:
+    """Square root, with gradient 0 (not NaN) at 0."""
+    positive = variance > 0
+    return torch.where(positive, torch.sqrt(torch.where(positive, variance, 1.0)), variance)
 
 
 class Classes(StrengthFamily):
@@ -105,7 +112,8 @@ class Classes(StrengthFamily):
     Args:
         strengths: Strengths in ascending order along the last axis, `batch x class_`, C >= 2;
             only the first may be negative (people who prefer the opposite).
-        shares: Shares of the classes, `batch x class_`, summing to 1.
+        shares: Shares of the classes, `batch x class_`, that sum to 1 within 1e-6 (and are
+            divided by their sum).
         validate_args: Whether to check the parameters.
 
     Example:
@@ -118,13 +126,15 @@ class Classes(StrengthFamily):
 
     name = "classes"
     coordinate = "linear"
+    event_dims = 1
 
     def __init__(
         self, strengths: Tensor, shares: Tensor, *, validate_args: bool | None = None
     ) -> None:
         super().__init__(strengths=strengths, shares=shares, validate_args=validate_args)
-        strengths, shares = torch.broadcast_tensors(*self.parameters.values())
-        self._strengths, self._shares = saturate(strengths), saturate(shares)
+        strengths, shares = broadcast_tensors(*self.parameters.values())
+        self._strengths = saturate(strengths)
+        self._shares = saturate(shares / shares.sum(-1, keepdim=True))
         self.signed = bool((strengths.detach() < 0).any())
 
     def _shape(self) -> torch.Size:
@@ -164,14 +174,14 @@ class Classes(StrengthFamily):
     def sd(self) -> Tensor:
         """Standard deviation of strength, a `batch` tensor."""
         away = self._strengths - self.mean.unsqueeze(-1)
-        return torch.sqrt((self._shares * away**2).sum(-1))
+        return _root((self._shares * away**2).sum(-1))
 
     @property
     def log_sd(self) -> Tensor:
         """Standard deviation of log strength, a `batch` tensor; NaN where one is negative."""
         log_b = torch.log(self._strengths)
         away = log_b - (self._shares * log_b).sum(-1, keepdim=True)
-        return torch.sqrt((self._shares * away**2).sum(-1))
+        return _root((self._shares * away**2).sum(-1))
 
     def quantile(self, q: Tensor) -> Tensor:
         """Strength that a share `q` stays below; the gradient reaches the strengths only."""

@@ -54,7 +54,8 @@ def uniforms(
         half = rand(draws // 2, *shape)
         q = torch.cat([half, 1 - half])
     elif sampling == "sobol":
-        points = SobolEngine(1).draw(draws, dtype=torch.float64).to(device)
+        engine = SobolEngine(1)  # type: ignore[no-untyped-call]
+        points = engine.draw(draws, dtype=torch.float64).to(device)
         q = (points.reshape(-1, *[1] * len(shape)) + rand(1, *shape)) % 1
     else:
         q = rand(draws, *shape)

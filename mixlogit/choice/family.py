@@ -1,7 +1,7 @@
 """What a strength family is: the interface, with numerical answers for all that is not given."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from mixlogit.choice.quadrature import (
     log_tail_integrals,
     solve_quantile,
 )
+from mixlogit.choice.shapes import broadcast_shapes
 from mixlogit.choice.special import downcast, log1mexp, upcast
 from mixlogit.errors import UsageError
 
@@ -50,6 +51,7 @@ class StrengthFamily(ABC):
             (u = strength). A signed family is "linear".
         parameters: The constructor's arguments as float64 tensors.
         batch_shape: The shape of the parameters, broadcast against each other.
+        event_dims: Axes of the parameters that are not batch axes: 1 for classes, else 0.
         atoms: `(strengths, log_shares)`, each a `batch x class_` tensor, for a discrete family;
             None for a continuous one.
 
@@ -63,8 +65,9 @@ class StrengthFamily(ABC):
     name: ClassVar[str]
     coordinate: ClassVar[str] = "log"
     signed: bool = False
+    event_dims: ClassVar[int] = 0
 
-    def __init__(self, *, validate_args: bool | None = None, **parameters: Tensor | float) -> None:
+    def __init__(self, *, validate_args: Any = None, **parameters: Any) -> None:
         self.parameters: dict[str, Tensor] = {
             key: torch.as_tensor(value, dtype=torch.float64) for key, value in parameters.items()
         }
@@ -75,10 +78,10 @@ class StrengthFamily(ABC):
             self._validate()
 
     def _shape(self) -> torch.Size:
-        return torch.broadcast_shapes(*(x.shape for x in self.parameters.values()))
+        return broadcast_shapes(*(x.shape for x in self.parameters.values()))
 
-    def _validate(self) -> None:
-        """Raise a `UsageError` for parameters outside the family's domain."""
+    def _validate(self) -> None:  # noqa: B027
+        """Raise a `UsageError` for parameters outside the family's domain; nothing by default."""
 
     @classmethod
     def example(cls) -> Self:
@@ -87,10 +90,10 @@ class StrengthFamily(ABC):
 
     def to(self, device: torch.device | str) -> Self:
         """The same family with its parameters on another device."""
-        if all(x.device == torch.device(device) for x in self.parameters.values()):
+        device = torch.device(device)
+        if all(value.device == device for value in self.parameters.values()):
             return self
-        moved = {key: value.to(device) for key, value in self.parameters.items()}
-        return type(self)(**moved, validate_args=False)
+        return type(self)(**{key: value.to(device) for key, value in self.parameters.items()})
 
     def __repr__(self) -> str:
         """The name and the parameters."""
@@ -190,7 +193,7 @@ class StrengthFamily(ABC):
         family = self.to(margin.device)
         if draws is None:
             return downcast(family._log_choice_prob(upcast(margin), nodes), margin.dtype)
-        shape = torch.broadcast_shapes(margin.shape, self.batch_shape)
+        shape = broadcast_shapes(margin.shape, self.batch_shape)
         q = uniforms(draws, shape, sampling, generator, margin.device)
         value = log_mean_choice_prob(family._draw(q, sampling, generator), upcast(margin))
         return downcast(value, margin.dtype)

@@ -8,7 +8,8 @@ from mixlogit.choice.draws import Sampling
 from mixlogit.choice.incomplete_gamma import log_gamma_density, log_gamma_quantile, log_gamma_tails
 from mixlogit.choice.lognormal import MeanCV
 from mixlogit.choice.quadrature import implicit_quantile
-from mixlogit.choice.special import log1mexp, log1p_ratio, saturate
+from mixlogit.choice.shapes import broadcast_tensors
+from mixlogit.choice.special import log1mexp, log1p_over, saturate
 
 __all__ = ["Gamma"]
 
@@ -105,19 +106,12 @@ class Gamma(MeanCV):
 
 
 def _log_low(away: Tensor, mean: Tensor, v: Tensor) -> Tensor:
-    """Log P(-|margin|), the accelerated series, in y = mean x away and v = cv^2."""
-    limit = torch.finfo(away.dtype).max
-    y = (away * mean).clamp(max=limit)
+    """Log P(-|margin|) by the accelerated series, in y = mean x away and v = cv^2."""
+    y = (away * mean).clamp(max=torch.finfo(away.dtype).max)
+    y, v = broadcast_tensors(y, v)
+    n = torch.arange(1, TERMS + 1, dtype=y.dtype, device=y.device).reshape(-1, *[1] * y.dim())
+    # log a_(n-1) - log a_n = k log1p(x / (1 + n x)), which is log1p(v z) / v at this z:
     t = v * y
-    # Beyond 1e300, log1p(t) is log t, and t itself may overflow.
-    big = t > 1e300
-    t = torch.where(big, 1.0, t)
-    safe_v = torch.where(big, v, 1.0)
-    log_t = torch.log(torch.where(big, y, 1.0)) + torch.log(safe_v)
-    first = torch.where(big, log_t / safe_v, y * log1p_ratio(t))  # k log1p(x)
-    # k log1p(n x / (1 + x)), n = 0, 1, ...: the terms relative to the first one
-    share = torch.where(big, 1.0, t / (1 + t))
-    rate = torch.where(big, 1 / safe_v, y / (1 + t)).clamp(max=1e300)
-    n = torch.arange(TERMS, dtype=y.dtype, device=y.device).reshape(-1, *[1] * y.dim())
-    log_terms = -n * rate * log1p_ratio(n * share)
-    return log_alternating_sum(log_terms) - first
+    far = t > 1e17  # 1 + n t is n t there, and t may overflow
+    z = torch.where(far, 1 / (n * torch.where(far, v, 1.0)), y / (1 + n * t.clamp(max=1e17)))
+    return log_alternating_sum(log1p_over(z, v)) - log1p_over(y, v)

@@ -8,7 +8,8 @@ import math
 import torch
 from torch import Tensor
 
-from mixlogit.choice.special import log1mexp
+from mixlogit.choice.shapes import broadcast_tensors
+from mixlogit.choice.special import legendre, log1mexp
 
 __all__ = ["log_gamma_density", "log_gamma_quantile", "log_gamma_tails"]
 
@@ -39,14 +40,9 @@ def log_gamma_density(k: Tensor, w: Tensor) -> Tensor:
 
 
 def _legendre(like: Tensor, count: int = 48) -> tuple[Tensor, Tensor]:
-    import numpy as np
-
-    nodes, weights = np.polynomial.legendre.leggauss(count)
+    nodes, weights = (like.new_tensor(x) for x in legendre(count))
     size = [-1] + [1] * like.dim()
-    return (
-        like.new_tensor((nodes + 1) / 2).reshape(size),
-        like.new_tensor(weights / 2).reshape(size),
-    )
+    return nodes.reshape(size), weights.reshape(size)
 
 
 def _log_integral(exponent: Tensor, weights: Tensor, width: Tensor) -> Tensor:
@@ -104,7 +100,7 @@ def log_gamma_tails(k: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         >>> below.exp(), above.exp()
         (tensor(0.9340, dtype=torch.float64), tensor(0.0660, dtype=torch.float64))
     """
-    k, w = torch.broadcast_tensors(k, w)
+    k, w = broadcast_tensors(k, w)
     w = w.clamp(max=300.0)
     log_f = log_gamma_density(k, w)
     with torch.no_grad():
@@ -133,7 +129,7 @@ def log_gamma_quantile(k: Tensor, q: Tensor) -> Tensor:
     """
     from scipy.special import gammainccinv, gammaincinv
 
-    k, q = (x.detach() for x in torch.broadcast_tensors(k, q))
+    k, q = (x.detach() for x in broadcast_tensors(k, q))
     shape, share = k.cpu().numpy(), q.cpu().numpy()
     low = torch.as_tensor(gammaincinv(shape, share), dtype=k.dtype, device=k.device)
     high = torch.as_tensor(gammainccinv(shape, 1 - share), dtype=k.dtype, device=k.device)

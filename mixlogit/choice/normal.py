@@ -5,19 +5,25 @@ from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.alternating import TERMS, log_alternating_sum
 from mixlogit.choice.family import StrengthFamily, check_parameter
+from mixlogit.choice.quadrature import log_trapezoid
+from mixlogit.choice.shapes import broadcast_tensors
 from mixlogit.choice.special import log1mexp, log_ndtr, mills, saturate
 from mixlogit.errors import UsageError
 
 __all__ = ["Normal"]
 
+_LOG_ROOT = math.log(2 * math.pi) / 2
+
 
 class Normal(StrengthFamily):
     r"""Normal strength of mean and standard deviation `sd`; a share of it is negative.
 
-    With s = sd |margin|, r = |mean| / sd, and x ~ Normal(-r s, s^2), the smaller choice
+    For sd |margin| <= 1 by the trapezoidal rule; above, by a closed form:
+    with s = sd |margin|, r = |mean| / sd, and x ~ Normal(-r s, s^2), the smaller choice
     probability is E[sigmoid(x)]. Expanding the sigmoid in powers of exp(x) where x < 0, and of
     exp(-x) where x > 0, and integrating term by term gives
 
@@ -87,7 +93,7 @@ class Normal(StrengthFamily):
     def log_density(self, u: Tensor) -> Tensor:
         """Log density of u = strength."""
         z = self._standardise(u)
-        return -(z**2) / 2 - torch.log(self._sd) - math.log(2 * math.pi) / 2
+        return -(z**2) / 2 - torch.log(self._sd) - _LOG_ROOT
 
     def log_tails(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities that strength is below `low` and above `high`."""
@@ -95,7 +101,8 @@ class Normal(StrengthFamily):
 
     def quantile(self, q: Tensor) -> Tensor:
         """Strength that a share `q` of the population stays below."""
-        return self._mean + self._sd * torch.special.ndtri(q)
+        z: Tensor = torch.special.ndtri(q)
+        return self._mean + self._sd * z
 
     def sample(
         self, shape: tuple[int, ...] = (), generator: torch.Generator | None = None
@@ -104,7 +111,8 @@ class Normal(StrengthFamily):
         with torch.no_grad():
             size = (*shape, *self.batch_shape)
             z = torch.randn(size, generator=generator, dtype=torch.float64, device=self._sd.device)
-            return self._mean + self._sd * z
+            strength: Tensor = self._mean + self._sd * z
+            return strength
 
     def _log_choice_prob(self, margin: Tensor, nodes: int | None) -> Tensor:
         if nodes is not None:
@@ -118,20 +126,45 @@ class Normal(StrengthFamily):
 
 def _log_low(away: Tensor, size: Tensor, sd: Tensor) -> Tensor:
     """Log of E[sigmoid(-away x strength)], strength ~ Normal(size, sd), away and size >= 0."""
+    away, size, sd = broadcast_tensors(away, size, sd)
     s = (away * sd).clamp(max=1e300)
-    r = size / sd.clamp(min=1e-100, max=1e100)
-    s, r = torch.broadcast_tensors(s, r)
-    n = torch.arange(TERMS + 1, dtype=s.dtype, device=s.device).reshape(-1, *[1] * s.dim())
+    narrow = s.detach() <= 1.0
+    value = torch.zeros_like(s)
+    if bool(narrow.any()):
+        value = value.masked_scatter(
+            narrow, _log_low_narrow(*(x[narrow] for x in (away, size, s)))
+        )
+    if not bool(narrow.all()):
+        r = size[~narrow] / sd[~narrow].clamp(min=1e-100)
+        value = value.masked_scatter(~narrow, _log_low_wide(s[~narrow], r))
+    return value
+
+
+def _log_low_narrow(away: Tensor, size: Tensor, s: Tensor) -> Tensor:
+    """The same for s <= 1 by the trapezoidal rule: the poles are pi / s off the real axis."""
+    z = torch.linspace(-9.5, 9.5, 39, dtype=s.dtype, device=s.device).unsqueeze(-1)
+    limit = torch.finfo(s.dtype).max
+    reward = ((away * size).clamp(max=limit) + s * z).clamp(max=limit)
+    return log_trapezoid(logsigmoid(-reward) - z**2 / 2, z[1] - z[0]) - _LOG_ROOT
+
+
+def _log_low_wide(s: Tensor, r: Tensor) -> Tensor:
+    """The same for s > 1 by the two accelerated series."""
+    n = torch.arange(TERMS + 2, dtype=s.dtype, device=s.device).unsqueeze(-1)
     ns = n * s
     square = (r**2 / 2).clamp(max=1e300)
-    log_half = math.log(2 * math.pi) / 2
-    log_b = torch.log(mills(ns[:-1] + r)) - square - log_half
+    log_b = torch.log(mills(ns[:-1] + r))
     t = ns[1:] - r
     beyond = t > 0
     distance = torch.where(beyond, t, -t)
-    far = torch.log(mills(distance)) - log_half
-    # Below r: exp(-n s (r - n s / 2)) P(z < r - n s); above, as B.
+    far = torch.log(mills(distance))
+    # Below r, A_n = exp(-n s (r - n s / 2)) P(z < r - n s); above, as B_n.
     inside = torch.where(beyond, 0.0, ns[1:])
-    log_p = torch.log1p(-torch.exp(torch.where(beyond, -1.0, far - distance**2 / 2)))
-    log_a = torch.where(beyond, far - square, -inside * (r - inside / 2) + log_p)
-    return torch.logaddexp(log_alternating_sum(log_b), log_alternating_sum(log_a))
+    above = torch.where(beyond, -1.0, far - _LOG_ROOT - distance**2 / 2)
+    log_a = torch.where(
+        beyond, far - square - _LOG_ROOT, -inside * (r - inside / 2) + torch.log1p(-above.exp())
+    )
+    return torch.logaddexp(
+        log_b[0] - square - _LOG_ROOT + log_alternating_sum(-log_b.diff(dim=0)),
+        log_a[0] + log_alternating_sum(-log_a.diff(dim=0)),
+    )

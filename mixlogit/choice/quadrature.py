@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from mixlogit.choice.shapes import broadcast_shapes
 from mixlogit.choice.special import log1mexp
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "log_choice_integral",
     "log_tail_integrals",
     "log_trapezoid",
+    "quadrature_rule",
     "solve_quantile",
 ]
 
@@ -70,12 +72,29 @@ def _mode(log_f: Density, location: Tensor, scale: Tensor) -> Tensor:
     return (left + right) / 2
 
 
-def _log_integral(log_f: Density, location: Tensor, scale: Tensor, nodes: int | None) -> Tensor:
-    """Log of the integral of exp(log_f) over the real line.
+def quadrature_rule(
+    log_f: Density, location: Tensor, scale: Tensor, nodes: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Points and log weights for integrals of a function with one peak over the real line.
 
     The trapezoidal rule in t, with u = mode + width sinh(t): dense at the peak, and still
     exponentially accurate for tails that fall only as an exponential. The mode and the ends are
     found without gradient.
+
+    Args:
+        log_f: Log of the function.
+        location: Where to start looking for its peak, a `batch` tensor.
+        scale: First guess of its width, a `batch` tensor.
+        nodes: Number of points; 257 by default.
+
+    Returns:
+        Points u and log weights, two `node x batch` tensors, without gradient.
+
+    Example:
+        >>> zero, one = torch.zeros(()).double(), torch.ones(()).double()
+        >>> u, log_weight = quadrature_rule(lambda u: -(u**2) / 2, zero, one)
+        >>> ((log_weight - u**2 / 2).exp().sum() ** 2).item()
+        6.283185307179...
     """
     count = _NODES if nodes is None else nodes
     drop = min(_DROP, 0.5 * math.pi * count)
@@ -92,9 +111,7 @@ def _log_integral(log_f: Density, location: Tensor, scale: Tensor, nodes: int | 
         step = (last - first) / (count - 1)
         index = torch.arange(count, dtype=step.dtype, device=step.device)
         t = first + step * index.reshape(-1, *[1] * step.dim())
-        u = mode + width * torch.sinh(t)
-        log_jacobian = torch.log(width * torch.cosh(t))
-    return log_trapezoid(log_f(u) + log_jacobian, step)
+        return mode + width * torch.sinh(t), torch.log(step * width * torch.cosh(t))
 
 
 def log_choice_integral(
@@ -126,15 +143,18 @@ def log_choice_integral(
         >>> log_choice_integral(normal, zero, one, one).exp()
         tensor(0.7438, dtype=torch.float64)
     """
-    shape = torch.broadcast_shapes(margin.shape, location.shape, scale.shape)
+    shape = broadcast_shapes(margin.shape, location.shape, scale.shape)
 
     def log_f(u: Tensor) -> Tensor:
         # The product is kept finite, and large enough that it never decides the result.
         reward = margin * (u if linear else torch.exp(u.clamp(max=700.0)))
         return log_density(u) + logsigmoid(reward.clamp(min=-1e300, max=1e300))
 
-    start = location.detach().expand(shape), scale.detach().expand(shape)
-    return _log_integral(log_f, *start, nodes)
+    start = location.detach().expand(shape)
+    if not linear:  # start to the left of where a huge reward makes the integrand flat at 0
+        start = torch.minimum(start, 3.0 - torch.log(margin.detach().abs()))
+    u, log_weight = quadrature_rule(log_f, start, scale.detach().expand(shape), nodes)
+    return torch.logsumexp(log_f(u) + log_weight, 0)
 
 
 def _log_half_line(log_f: Density, width: Tensor) -> Tensor:
@@ -166,7 +186,7 @@ def log_tail_integrals(
         >>> below.exp(), above.exp()
         (tensor(0.0013, dtype=torch.float64), tensor(0.9987, dtype=torch.float64))
     """
-    shape = torch.broadcast_shapes(u.shape, location.shape, scale.shape)
+    shape = broadcast_shapes(u.shape, location.shape, scale.shape)
     start = u.expand(shape)
     direction = torch.where(start < location, -1.0, 1.0).detach()
     log_tail = _log_half_line(
@@ -192,7 +212,7 @@ def solve_quantile(
         >>> solve_quantile(*args, half).exp(), family.quantile(half)
         (tensor(0.8944, dtype=torch.float64), tensor(0.8944, dtype=torch.float64))
     """
-    shape = torch.broadcast_shapes(q.shape, location.shape, scale.shape)
+    shape = broadcast_shapes(q.shape, location.shape, scale.shape)
     q = q.expand(shape)
 
     def below(u: Tensor) -> Tensor:

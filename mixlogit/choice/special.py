@@ -1,12 +1,26 @@
 """Small special functions that stay accurate, finite and twice differentiable."""
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["downcast", "log1mexp", "log1p_ratio", "log_ndtr", "mills", "saturate", "upcast"]
+from mixlogit.choice.shapes import broadcast_tensors
+
+__all__ = [
+    "downcast",
+    "legendre",
+    "log1mexp",
+    "log1p_over",
+    "log_ndtr",
+    "mills",
+    "saturate",
+    "upcast",
+]
 
 _LOG_HALF = math.log(0.5)
 
@@ -22,11 +36,8 @@ def log1mexp(x: Tensor) -> Tensor:
     """
     near = x > _LOG_HALF
     small = torch.where(near, x, -1.0).clamp(max=-1e-17)  # a probability of 1 up to rounding
-    return torch.where(near, torch.log(-torch.expm1(small)), torch.log1p(-_exp_below(x, near)))
-
-
-def _exp_below(x: Tensor, near: Tensor) -> Tensor:
-    return torch.exp(torch.where(near, -1.0, x))
+    large = torch.where(near, -1.0, x)
+    return torch.where(near, torch.log(-torch.expm1(small)), torch.log1p(-torch.exp(large)))
 
 
 def log_ndtr(z: Tensor) -> Tensor:
@@ -37,7 +48,8 @@ def log_ndtr(z: Tensor) -> Tensor:
         tensor([-8.0461e+02, -6.9315e-01, -1.1225e-196], dtype=torch.float64)
     """
     # Beyond 30 torch's backward divides infinity by infinity; the value there is below 1e-196.
-    return torch.special.log_ndtr(z.clamp(min=-1e150, max=30.0))
+    value: Tensor = torch.special.log_ndtr(z.clamp(min=-1e150, max=30.0))
+    return value
 
 
 class _Cast(torch.autograd.Function):
@@ -56,6 +68,10 @@ class _Cast(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         return downcast(grads[0], ctx.dtype), None
+
+
+def _cast(x: Tensor, dtype: torch.dtype) -> Tensor:
+    return cast(Tensor, _Cast.apply(x, dtype))  # type: ignore[no-untyped-call]
 
 
 def downcast(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -77,7 +93,7 @@ def upcast(x: Tensor) -> Tensor:
         >>> torch.autograd.grad(upcast(x) * 1e6, x)
         (tensor(65504., dtype=torch.float16),)
     """
-    return cast(Tensor, _Cast.apply(x, torch.float64))
+    return _cast(x, torch.float64)
 
 
 def saturate(x: Tensor) -> Tensor:
@@ -88,13 +104,23 @@ def saturate(x: Tensor) -> Tensor:
         >>> torch.autograd.grad(saturate(x**2) * 1e308 * 1e308, x)
         (tensor(0., dtype=torch.float64),)
     """
-    return cast(Tensor, _Cast.apply(x, x.dtype))
+    return _cast(x, x.dtype)
+
+
+@cache
+def legendre(count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Gauss-Legendre nodes and weights on [0, 1].
+
+    Example:
+        >>> legendre(1)
+        ((0.5,), (1.0,))
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(count)
+    return tuple(((nodes + 1) / 2).tolist()), tuple((weights / 2).tolist())
 
 
 class _Ladder(torch.autograd.Function):
-    """A function of one variable whose derivative of order j + 1 is its own next rung."""
-
-    generate_vmap_rule = True
+    """A function of one variable whose derivative of order j is its rung j."""
 
     @staticmethod
     def forward(t: Tensor, rung: Any, order: int) -> Tensor:
@@ -108,65 +134,91 @@ class _Ladder(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         (t,) = ctx.saved_tensors
-        return grads[0] * _Ladder.apply(t, ctx.rung, ctx.order + 1), None, None
+        return grads[0] * _ladder(t, ctx.rung, ctx.order + 1), None, None
 
 
-def _legendre(count: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre nodes and weights on [0, 1]."""
-    import numpy as np
-
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return like.new_tensor((nodes + 1) / 2), like.new_tensor(weights / 2)
+def _ladder(t: Tensor, rung: Callable[[Tensor, int], Tensor], order: int = 0) -> Tensor:
+    return cast(Tensor, _Ladder.apply(t, rung, order))  # type: ignore[no-untyped-call]
 
 
 def _log1p_ratio_rung(t: Tensor, order: int) -> Tensor:
-    """The derivative of log1p(t)/t of the given order, t >= 0."""
-    value = torch.where(t == 0, 1.0, torch.log1p(t) / t.clamp(min=5e-324))
-    if order == 0:
-        return value
-    far = t.clamp(min=0.5)
-    value = torch.log1p(far) / far
-    for j in range(1, order + 1):  # from t f = log1p(t), differentiated j times
-        value = ((-1) ** (j - 1) * math.factorial(j - 1) * (1 + far) ** -j - j * value) / far
-    # Below 0.5 the recursion cancels; f = integral_0^1 ds / (1 + t s) does not.
-    near = t.clamp(max=0.5)
+    """A derivative of log1p(t)/t = integral_0^1 ds / (1 + t s), 0 <= t <= 1/2."""
     total = torch.zeros_like(t)
-    for s, w in zip(*(x.tolist() for x in _legendre(10, t)), strict=True):
-        total += w * (-s) ** order / (1 + near * s) ** (order + 1)
-    return torch.where(t < 0.5, math.factorial(order) * total, value)
+    for s, w in zip(*legendre(10), strict=True):
+        factor = w * (-s) ** order * math.factorial(order)
+        total.addcdiv_(torch.full_like(t, factor), (1 + s * t).pow_(order + 1))
+    return total
 
 
-def log1p_ratio(t: Tensor) -> Tensor:
-    """Return `log1p(t) / t` for t >= 0, with 1 at t = 0, differentiable to any order.
+class _Log1pOver(torch.autograd.Function):
+    """log1p(v y) / v with v = 0 as its limit y."""
+
+    @staticmethod
+    def forward(y: Tensor, v: Tensor) -> Tensor:
+        t = v * y
+        value = torch.where(t < 1e-300, y, torch.log1p(t) * (y / t))
+        big = t > 1e300  # log1p(t) is log t there, and t itself may overflow
+        if bool(big.any()):
+            value = torch.where(big, (torch.log(y) + torch.log(v)) / v, value)
+        return value
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor | None]:
+        (grad,), (y, v) = grads, ctx.saved_tensors
+        t = v * y
+        grad_y = grad / (1 + t)
+        if not ctx.needs_input_grad[1]:
+            return grad_y, None
+        near = t < 0.5
+        ratio = _ladder(torch.where(near, t, 0.25), _log1p_ratio_rung, 1)
+        far_y, far_v = torch.where(near, 1.0, y), torch.where(near, 1.0, v)
+        far = (far_y / (1 + far_v * far_y) - log1p_over(far_y, far_v)) / far_v
+        # This order of the products keeps 0 x infinity away when y^2 overflows.
+        return grad_y, torch.where(near, (grad * y) * ratio * y, grad * far)
+
+
+def log1p_over(y: Tensor, v: Tensor) -> Tensor:
+    """Return `log1p(v y) / v` for y, v >= 0, with y at v = 0; differentiable to any order.
 
     Example:
-        >>> log1p_ratio(torch.tensor([0.0, 1.0], dtype=torch.float64))
-        tensor([1.0000, 0.6931], dtype=torch.float64)
+        >>> y = torch.tensor(2.0, dtype=torch.float64)
+        >>> log1p_over(y, 0 * y), log1p_over(y, y)
+        (tensor(2., dtype=torch.float64), tensor(0.8047, dtype=torch.float64))
     """
-    return cast(Tensor, _Ladder.apply(t, _log1p_ratio_rung, 0))
+    y, v = broadcast_tensors(y, v)
+    return cast(Tensor, _Log1pOver.apply(y, v))  # type: ignore[no-untyped-call]
 
 
 def _mills_moment(t: Tensor, order: int) -> Tensor:
-    """Integral over u > 0 of u^order exp(-t u - u^2/2), t >= 0."""
-    near = t.clamp(max=12.0)
-    last, value = (
-        torch.ones_like(t),
-        near.new_tensor(math.sqrt(math.pi / 2)) * torch.special.erfcx(near * math.sqrt(0.5)),
-    )
+    """Integral over u > 0 of u^order exp(-t u - u^2/2), 0 <= t <= 12, by recursion."""
+    value: Tensor = math.sqrt(math.pi / 2) * torch.special.erfcx(t * math.sqrt(0.5))
+    last = torch.ones_like(t)
     for j in range(order):
-        last, value = value, (j * last if j else last) - near * value
-    # Beyond 12 the recursion cancels; the asymptotic series is exact to rounding there.
-    inverse = 1 / t.clamp(min=12.0)
-    term = math.factorial(order) * inverse ** (order + 1)
-    far = term
+        last, value = value, (j * last if j else last) - t * value
+    return value
+
+
+def _mills_far(t: Tensor, order: int) -> Tensor:
+    """The same for t >= 12, where the recursion cancels, by the asymptotic series."""
+    inverse = 1 / t
+    term: Tensor = math.factorial(order) * inverse ** (order + 1)
+    total = term
     for k in range(1, 16):
-        term = -term * (order + 2 * k - 1) * (order + 2 * k) / (2 * k) * inverse**2
-        far = far + term
-    return torch.where(t < 12.0, value, far)
+        term = term * (inverse**2 * (-(order + 2 * k - 1) * (order + 2 * k) / (2 * k)))
+        total = total + term
+    return total
 
 
 def _mills_rung(t: Tensor, order: int) -> Tensor:
-    return (-1) ** order * _mills_moment(t, order)
+    near = t < 12.0
+    value = torch.empty_like(t)
+    value[near] = _mills_moment(t[near], order)
+    value[~near] = _mills_far(t[~near], order)
+    return -value if order % 2 else value
 
 
 def mills(t: Tensor) -> Tensor:
@@ -178,4 +230,4 @@ def mills(t: Tensor) -> Tensor:
         >>> mills(torch.tensor([0.0, 100.0], dtype=torch.float64))
         tensor([1.2533, 0.0100], dtype=torch.float64)
     """
-    return cast(Tensor, _Ladder.apply(t, _mills_rung, 0))
+    return _ladder(t, _mills_rung)
