@@ -1,6 +1,17 @@
 """Preference data: reading, validation, findings, simulation."""
 
+from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
 from mixlogit.data.load import load
+from mixlogit.data.simulate import Simulated, simulate
 
-__all__ = ["Comparisons", "Dropped", "Finding", "Labels", "load"]
+__all__ = [
+    "Comparisons",
+    "Dropped",
+    "Finding",
+    "Labels",
+    "Simulated",
+    "data_card",
+    "load",
+    "simulate",
+]

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from mixlogit.data.columns import Roles, no_margin
 from mixlogit.data.comparisons import Comparisons, Labels
-from mixlogit.data.findings import Table, findings
+from mixlogit.data.findings import findings, refuse_zero_margins
 from mixlogit.data.outcomes import VALUE, OutcomeLabels, outcome_labels
 from mixlogit.data.problems import settle
 from mixlogit.data.rows import Rows
 from mixlogit.data.source import Source
+from mixlogit.data.table import Names, Table
 from mixlogit.errors import DataError
 
 __all__ = ["build"]
@@ -64,13 +65,15 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         dropped=dropped,
         columns=roles.to_dict(),
     )
+    refuse_zero_margins(data)
+    # the object is still ours: `replace` would check and link everything once more
     object.__setattr__(data, "warnings", findings(data, table, source, keep))
     return data
 
 
 def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
     """Every column that plays a role; what is wrong with rows is noted in `rows`."""
-    texts = {name: rows.texts(name) for name in roles.texts}
+    texts = {role: rows.texts(name) for role, name in roles.texts.items()}
     margin = rows.numbers(roles.margin, "margin") if roles.margin else None
     items = rows.items(roles.item_a, roles.item_b) if roles.item_a and roles.item_b else None
     features = [rows.numbers(name, "feature") for name in roles.features]
@@ -88,7 +91,7 @@ def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
     )
 
 
-def _labels(column: tuple[Ints, tuple[str, ...]] | None) -> Labels | None:
+def _labels(column: Names | None) -> Labels | None:
     return None if column is None else _some_labels(*column)
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any, TypedDict, Unpack
 
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["Roles", "no_margin", "resolve"]
+__all__ = ["ColumnNames", "Roles", "no_margin", "resolve"]
 
-_TEXTS = ("prompt", "chosen", "rejected")
 _OPTIONS = {"groups": "--by"}
 
 
@@ -61,9 +61,10 @@ class Roles:
         )
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        """The text columns."""
-        return tuple(name for name in (self.prompt, self.chosen, self.rejected) if name)
+    def texts(self) -> dict[str, str]:
+        """The text columns by role."""
+        roles = {"prompt": self.prompt, "chosen": self.chosen, "rejected": self.rejected}
+        return {role: name for role, name in roles.items() if name}
 
     def to_dict(self) -> dict[str, object]:
         """Role to column name or names, without the empty roles."""
@@ -74,21 +75,26 @@ class Roles:
         return {role: value for role, value in shown.items() if value}
 
 
-def resolve(
-    source: Source,
-    *,
-    margin: str | None = None,
-    chosen: str | None = None,
-    rejected: str | None = None,
-    prompt: str | None = None,
-    item_a: str | None = None,
-    item_b: str | None = None,
-    features: str | Sequence[str] | None = None,
-    outcome: str | None = None,
-    respondent: str | None = None,
-    groups: str | Sequence[str] = (),
-    weight: str | None = None,
-) -> Roles:
+class ColumnNames(TypedDict, total=False):
+    """Column names by role, as `load` takes them."""
+
+    margin: str | None
+    chosen: str | None
+    rejected: str | None
+    prompt: str | None
+    item_a: str | None
+    item_b: str | None
+    features: str | Sequence[str] | None
+    outcome: str | None
+    respondent: str | None
+    groups: str | Sequence[str]
+    weight: str | None
+
+
+_ROLES = tuple(ColumnNames.__annotations__)
+
+
+def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
     """Find the column of each role.
 
     A role that is not named takes the column of its own name if there is one: prompt, chosen,
@@ -96,17 +102,8 @@ def resolve(
 
     Args:
         source: The table.
-        margin: Column of margins.
-        chosen: Column of preferred texts.
-        rejected: Column of the other texts.
-        prompt: Column of prompts.
-        item_a: Column of first items.
-        item_b: Column of second items.
-        features: Columns of differences, or their names joined by commas.
-        outcome: Column of outcomes.
-        respondent: Column of respondents.
-        groups: Columns of groups, or their names joined by commas.
-        weight: Column of weights.
+        **columns: Column names by role; `features` and `groups` name several, in a list or
+            joined by commas.
 
     Returns:
         The roles.
@@ -115,30 +112,32 @@ def resolve(
         DataError: If a column that was named does not exist.
         UsageError: If more than one margin source is named, or half of one.
     """
-    named = {"margin": margin, "item_a": item_a, "item_b": item_b, "outcome": outcome}
-    named |= {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    named |= {"respondent": respondent, "weight": weight}
-    lists = {"features": _listed(features), "groups": _listed(groups)}
-    for role, name in named.items():
-        if name is not None:
-            _require(source, role, name)
-    for role, names in lists.items():
+    for role in columns:
+        if role not in _ROLES:
+            close = get_close_matches(role, _ROLES, n=1)
+            hint = f' Did you mean "{close[0]}"?' if close else ""
+            raise UsageError(f'No column role "{role}".{hint} Roles: {", ".join(_ROLES)}.')
+    lists = {
+        "features": _listed(columns.get("features")),
+        "groups": _listed(columns.get("groups")),
+    }
+    named: dict[str, Any] = {role: columns.get(role) for role in _ROLES if role not in lists}
+    for role, names in {**{r: (n,) for r, n in named.items() if n is not None}, **lists}.items():
         for name in names:
             _require(source, role, name)
         if len(set(names)) < len(names):
             raise UsageError(f"{_option(role)} names a column twice: {', '.join(names)}.")
     _one_source(named, lists["features"])
-    found = dict(named)
-    defaults = [*_TEXTS, "respondent", "outcome"]
-    if not (margin or item_a or lists["features"]):
+    defaults = ["prompt", "chosen", "rejected", "respondent", "outcome"]
+    if not (named["margin"] or named["item_a"] or lists["features"]):
         if "margin" in source.names:
             defaults.append("margin")
         elif {"item_a", "item_b"} <= set(source.names):
             defaults += ["item_a", "item_b"]
     for role in defaults:
-        if found[role] is None and role in source.names:
-            found[role] = role
-    roles = Roles(**found, features=lists["features"], groups=lists["groups"])
+        if named[role] is None and role in source.names:
+            named[role] = role
+    roles = Roles(**named, features=lists["features"], groups=lists["groups"])
     _outcome_needed(source, roles)
     return roles
 
@@ -178,7 +177,7 @@ def _require(source: Source, role: str, name: str) -> None:
     )
 
 
-def _one_source(named: dict[str, str | None], features: tuple[str, ...]) -> None:
+def _one_source(named: dict[str, Any], features: tuple[str, ...]) -> None:
     if bool(named["item_a"]) != bool(named["item_b"]):
         lacks = "--item-b" if named["item_a"] else "--item-a"
         raise UsageError(f"Items need two columns: {lacks} is missing.")

@@ -266,9 +266,9 @@ class Comparisons:
             UsageError: If the index picks nothing or points outside the data.
 
         Example:
-            >>> data = Comparisons(outcome=torch.ones(3), margin=torch.tensor([0.1, 0.2, 0.3]))
+            >>> data = Comparisons(outcome=torch.ones(3), margin=torch.tensor([1.0, 2.0, 3.0]))
             >>> data.take([2, 0]).margin.tolist()
-            [0.3, 0.1]
+            [3.0, 1.0]
         """
         at = _positions(torch.as_tensor(index), self.n_comparisons)
 

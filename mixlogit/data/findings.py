@@ -1,73 +1,236 @@
 """Findings: data that can be used, but may not mean what their owner thinks."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from mixlogit.data.comparisons import Comparisons, Finding
+from mixlogit.data.comparisons import Comparisons, Finding, Labels
+from mixlogit.data.duplicates import Repeats, hash_column, mix, repeats
+from mixlogit.data.graph import is_ordered
+from mixlogit.data.names import join_texts
+from mixlogit.data.rows import NO_GROUP
 from mixlogit.data.source import Source
-from mixlogit.data.values import Coded
+from mixlogit.data.table import Table, pair_of
 from mixlogit.errors import DataError
 
-__all__ = ["Table", "findings"]
+__all__ = ["findings", "refuse_zero_margins"]
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Names = tuple[Ints, tuple[str, ...]]
+Keep = NDArray[np.bool_] | None
 
 
-@dataclass(frozen=True)
-class Table:
-    """Checked columns, before they become comparisons."""
+def findings(data: Comparisons, table: Table, source: Source, keep: Keep) -> tuple[Finding, ...]:
+    """Everything worth saying about the data as a whole, most serious first.
 
-    outcome: Floats
-    margin: Floats | None
-    items: tuple[Ints, Ints, tuple[str, ...]] | None
-    features: Floats | None
-    respondent: Names | None
-    groups: dict[str, Names]
-    weight: Floats | None
-    texts: dict[str, Coded] = field(default_factory=dict)
+    Args:
+        data: The comparisons.
+        table: The columns that they were made of.
+        source: Where those came from, for the columns without a role.
+        keep: Which rows of the source were kept; None means all.
 
-    def keep(self, rows: NDArray[np.bool_]) -> "Table":
-        """The rows to keep."""
-
-        def some(value: Any) -> Any:
-            return None if value is None else value[rows]
-
-        def names(value: Names) -> Names:
-            return value[0][rows], value[1]
-
-        return replace(
-            self,
-            outcome=self.outcome[rows],
-            margin=some(self.margin),
-            items=self.items and (self.items[0][rows], self.items[1][rows], self.items[2]),
-            features=some(self.features),
-            respondent=self.respondent and names(self.respondent),
-            groups={name: names(group) for name, group in self.groups.items()},
-            weight=some(self.weight),
-            texts={k: Coded(t.codes[rows], t.values, ()) for k, t in self.texts.items()},
-        )
+    Returns:
+        The findings: one_respondent, single_comparisons, perfect_separation, one_margin_value,
+        zero_feature, components, duplicates, flipped_duplicates, same_texts, group_varies,
+        empty_group, ties.
+    """
+    about: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _respondents(data),
+        lambda: _separation(data),
+        lambda: _margins(data),
+        lambda: _components(data),
+        lambda: _repeats(data, table, source, keep),
+        lambda: _same_texts(table),
+        lambda: _groups(data),
+        lambda: _ties(data),
+    ]
+    return tuple(finding for find in about for finding in find())
 
 
-def findings(
-    data: Comparisons, table: Table, source: Source, keep: NDArray[np.bool_] | None
-) -> tuple[Finding, ...]:
-    """Everything worth saying about the data as a whole."""
-    if table.margin is not None and not table.margin.any():
-        raise _all_zero(data)
-    return ()
+def refuse_zero_margins(data: Comparisons) -> None:
+    """Stop if every margin is 0.
 
-
-def _all_zero(data: Comparisons) -> DataError:
+    Raises:
+        DataError: As strength is then not identified at all.
+    """
+    if data.margin is None or bool(data.margin.any()):
+        return
     n = data.n_comparisons
     which = "the only margin is 0" if n == 1 else f"all {n:,} margins are 0"
-    return DataError(
+    raise DataError(
         f"{data.source}: {which}, so strength cannot be estimated. "
         "A policy equal to its reference has zero margins.",
         file=data.source,
-        column=str(data.columns["margin"]),
+        column=str(data.columns.get("margin", "margin")),
     )
+
+
+def _respondents(data: Comparisons) -> Iterator[Finding]:
+    if data.respondent is None:
+        return
+    n = data.n_respondents
+    if n == 1:
+        yield Finding(
+            "one_respondent",
+            1,
+            f'"{data.respondent.labels[0]}" made every comparison: one strength can be '
+            "estimated, a spread over respondents cannot.",
+        )
+    elif n == data.n_comparisons:
+        yield Finding(
+            "single_comparisons",
+            n,
+            f"Each of the {n:,} respondents made one comparison: a spread over respondents "
+            "shows only in panels of two or more.",
+        )
+
+
+def _separation(data: Comparisons) -> Iterator[Finding]:
+    """Choices that no circle contradicts: without its prior the strength would be infinite."""
+    sign = 2 * data.outcome - 1
+    decided = int((sign != 0).sum())
+    if data.margin is not None:
+        agree = sign * data.margin.sign()
+        certain = decided > 1 and decided == data.n_comparisons and bool((agree >= 0).all())
+        what = "agrees with the sign of its margin"
+    elif data.item_a is not None and data.item_b is not None:
+        first = sign > 0
+        winner = torch.where(first, data.item_a, data.item_b).numpy()
+        loser = torch.where(first, data.item_b, data.item_a).numpy()
+        certain = decided == data.n_comparisons > 1 and is_ordered(winner, loser, len(data.items))
+        what = "fits one order of the items"
+    else:
+        return
+    if certain:
+        yield Finding(
+            "perfect_separation",
+            decided,
+            f"Each of the {decided:,} choices {what}: the data set no upper limit to strength, "
+            "only the prior does.",
+        )
+
+
+def _margins(data: Comparisons) -> Iterator[Finding]:
+    if data.margin is not None and data.n_comparisons > 1:
+        size = data.margin.abs()
+        if bool((size == size[0]).all()):
+            yield Finding(
+                "one_margin_value",
+                data.n_comparisons,
+                f"Every margin is {float(size[0]):g} in size: mean and spread of strength "
+                "cannot be told apart from one size of margin.",
+            )
+    if data.features is not None:
+        for name in [
+            n for n, c in zip(data.feature_names, data.features.T, strict=True) if not c.any()
+        ]:
+            yield Finding(
+                "zero_feature",
+                data.n_comparisons,
+                f'Feature "{name}" is 0 in every row: its weight cannot be estimated.',
+            )
+
+
+def _components(data: Comparisons) -> Iterator[Finding]:
+    n = data.n_components
+    if n > 1:
+        yield Finding(
+            "components",
+            n,
+            f"The items fall into {n:,} groups that no comparison links: utilities sum to zero "
+            "within each and cannot be compared between them.",
+        )
+
+
+def _repeats(data: Comparisons, table: Table, source: Source, keep: Keep) -> Iterator[Finding]:
+    found = _count_repeats(data, table, source, keep)
+    if found.rows:
+        yield Finding(
+            "duplicates",
+            found.rows,
+            f"{_rows(found.rows)} an earlier row, the same in pair, outcome and every other "
+            "column, more often than chance explains: is a file in the data twice?",
+        )
+    if found.flips:
+        who = "by one respondent " if data.respondent is not None else ""
+        pairs = "1 pair was" if found.flips == 1 else f"{found.flips:,} pairs were"
+        yield Finding(
+            "flipped_duplicates",
+            found.flips,
+            f"{pairs} judged both ways {who}more often than chance explains: are chosen and "
+            "rejected, or a and b, exchanged in some rows?",
+        )
+
+
+def _count_repeats(data: Comparisons, table: Table, source: Source, keep: Keep) -> Repeats:
+    pair, direction = pair_of(table)
+    n = pair.size
+    who = np.zeros(n, dtype=np.int64) if table.respondent is None else table.respondent[0]
+    respondent = mix(who)
+    place = mix(who, *(codes for codes, _ in table.groups.values()))
+    if table.weight is not None:
+        place = mix(place, table.weight.view(np.uint64))
+    used = _used(data)
+    for name in source.names if source.shared is None else source.shared:
+        if name not in used:
+            hashed = hash_column(source.read(name))
+            place = mix(place, hashed if keep is None else hashed[keep])
+    continuous = table.items is None
+    flips = repeats(respondent, pair, direction, continuous).flips
+    return Repeats(repeats(place, pair, direction, continuous).rows, flips)
+
+
+def _used(data: Comparisons) -> set[str]:
+    """The columns that play a role."""
+    names = data.columns.values()
+    return {n for name in names for n in (name if isinstance(name, list) else [name])}
+
+
+def _same_texts(table: Table) -> Iterator[Finding]:
+    if "chosen" in table.texts and "rejected" in table.texts:
+        chosen, rejected = join_texts(table.texts["chosen"], table.texts["rejected"])
+        n = int((chosen == rejected).sum())
+        if n:
+            have = "1 row has" if n == 1 else f"{n:,} rows have"
+            yield Finding(
+                "same_texts",
+                n,
+                f"{have} the same text as chosen and rejected: such rows say nothing.",
+            )
+
+
+def _groups(data: Comparisons) -> Iterator[Finding]:
+    for name, group in data.groups.items():
+        if data.respondent is not None:
+            n = _varies(data.respondent, group)
+            if n:
+                yield Finding(
+                    "group_varies",
+                    n,
+                    f"{name} varies within {n:,} of {data.n_respondents:,} respondents: each "
+                    f"respondent will get its own strength for each {name}.",
+                )
+    for name, group in data.groups.items():
+        n = int(group.counts()[group.labels.index(NO_GROUP)]) if NO_GROUP in group.labels else 0
+        if n:
+            rows = "1 row has" if n == 1 else f"{n:,} rows have"
+            yield Finding("empty_group", n, f'{rows} no {name}: they form the group "{NO_GROUP}".')
+
+
+def _varies(respondent: Labels, group: Labels) -> int:
+    """How many respondents appear in more than one group."""
+    one = torch.zeros(len(respondent), dtype=torch.int64)
+    one[respondent.codes] = group.codes
+    changed = respondent.codes[one[respondent.codes] != group.codes]
+    return int(np.unique(changed.numpy()).size)
+
+
+def _ties(data: Comparisons) -> Iterator[Finding]:
+    n = data.n_ties
+    if n:
+        each = "1 tie is kept: it enters" if n == 1 else f"{n:,} ties are kept: each enters"
+        yield Finding("ties", n, f"{each} as half a vote each way.")
+
+
+def _rows(n: int) -> str:
+    return "1 row repeats" if n == 1 else f"{n:,} rows repeat"

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 __all__ = ["components", "is_ordered"]
 
 Codes = NDArray[np.int64]
+_DENSE = 5_000  # items up to which all possible edges are marked in one array of bytes
 
 
 def components(first: Codes, second: Codes, n_items: int) -> Codes:
@@ -64,6 +65,12 @@ def _edges(first: Codes, second: Codes, n_items: int):  # type: ignore[no-untype
     """Distinct edges as a sparse matrix; duplicates are merged first, to keep it small."""
     from scipy.sparse import coo_array
 
-    edges = np.unique(first * n_items + second)
+    edges = first * n_items + second
+    if n_items <= _DENSE:
+        seen = np.zeros(n_items * n_items, dtype=bool)
+        seen[edges] = True
+        edges = np.flatnonzero(seen)
+    else:
+        edges = np.unique(edges)
     ones = np.ones(edges.size, dtype=np.int8)
     return coo_array((ones, (edges // n_items, edges % n_items)), shape=(n_items, n_items)).tocsr()

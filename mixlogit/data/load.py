@@ -2,14 +2,13 @@
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from mixlogit.data.build import build
-from mixlogit.data.columns import resolve
+from mixlogit.data.columns import ColumnNames, resolve
 from mixlogit.data.comparisons import Comparisons
 from mixlogit.data.outcomes import OutcomeLabels
 from mixlogit.data.problems import BadRows
@@ -26,21 +25,11 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def load(
     data: Any,
     *,
-    margin: str | None = None,
-    chosen: str | None = None,
-    rejected: str | None = None,
-    prompt: str | None = None,
-    item_a: str | None = None,
-    item_b: str | None = None,
-    features: str | Sequence[str] | None = None,
-    outcome: str | None = None,
     labels: OutcomeLabels = None,
-    respondent: str | None = None,
-    groups: str | Sequence[str] = (),
-    weight: str | None = None,
     bad_rows: BadRows = "stop",
     split: str = "train",
     source: str | None = None,
+    **columns: Unpack[ColumnNames],
 ) -> Comparisons:
     """Comparisons from a file, a folder, the hub, a `Dataset`, a data frame or an Arrow table.
 
@@ -50,22 +39,16 @@ def load(
     Args:
         data: Path of a CSV, JSONL, JSON (each also .gz) or Parquet file or of a folder of them;
             a hub id `owner/name`; a `datasets.Dataset`; a pandas `DataFrame`; a `pyarrow.Table`.
-        margin: Column of margins. Without an outcome column: chosen minus rejected; with one:
-            first minus second.
-        chosen: Column of preferred texts; texts are checked, not kept.
-        rejected: Column of the other texts.
-        prompt: Column of prompts.
-        item_a: Column of the first item's name.
-        item_b: Column of the second item's name.
-        features: Columns of differences, first minus second (a list, or joined by commas).
-        outcome: Column of outcomes: `a` (first), `b` (second) or `tie`.
         labels: Other words for outcomes: `"a=1,b=2,tie=equal"` or the same as a dictionary.
-        respondent: Column that says who judged.
-        groups: Columns of group labels (a list, or joined by commas).
-        weight: Column of positive weights.
         bad_rows: `stop` at the first malformed row, or `drop` such rows and list them.
         split: Which split of a hub data set or a `DatasetDict` to use.
         source: What messages call the data; a path is called by itself.
+        **columns: Column names by role. `margin`: chosen minus rejected, or first minus second
+            where there is an outcome. `item_a`, `item_b`: names of the items. `features`:
+            differences, first minus second (a list, or joined by commas). `outcome`: `a`
+            (first), `b` (second) or `tie`. `respondent`: who judged. `groups`: labels (a list,
+            or joined by commas). `weight`: positive. `prompt`, `chosen`, `rejected`: texts,
+            checked but not kept.
 
     Returns:
         The comparisons.
@@ -81,20 +64,7 @@ def load(
     """
     table = _open(data, split, source)
     table.check_names()
-    roles = resolve(
-        table,
-        margin=margin,
-        chosen=chosen,
-        rejected=rejected,
-        prompt=prompt,
-        item_a=item_a,
-        item_b=item_b,
-        features=features,
-        outcome=outcome,
-        respondent=respondent,
-        groups=groups,
-        weight=weight,
-    )
+    roles = resolve(table, **columns)
     return build(table, roles, labels=labels, bad_rows=bad_rows)
 
 
@@ -162,7 +132,7 @@ def _of_pandas(data: Any, name: str) -> Source:
         if series.dtype == object:
             return to_column([None if value is _missing() else value for value in series])
         # NaN among floats is a value that is wrong, not one that is missing
-        array = pa.Array.from_pandas(series, from_pandas=series.dtype.kind != "f")
+        array = pa.array(series, from_pandas=series.dtype.kind != "f")
         return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
     return Source(name=name, names=names, read=read, parts=[Part(name, len(data))])

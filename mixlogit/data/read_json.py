@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from mixlogit.data.source import Column, Part, Source, Unreadable, merged, to_column
-from mixlogit.data.values import kind_of
+from mixlogit.data.source import Part, Source, Unreadable, merged, to_column
+from mixlogit.data.values import Column, kind_of
 from mixlogit.errors import DataError
 
 __all__ = ["read_json", "read_jsonl"]
@@ -79,7 +79,7 @@ def read_json(name: str, data: pa.Buffer) -> Source:
         if isinstance(first, dict):
             return read_jsonl(name, data)
         raise DataError(f"{name}: not valid JSON ({value.reason}).", file=name)
-    if isinstance(value, dict) and isinstance(value.get("data"), list) and len(value) == 1:
+    if isinstance(value, dict) and _holds_records(value.get("data")):
         value = value["data"]
     if isinstance(value, dict) and value and all(isinstance(v, list) for v in value.values()):
         lengths = {key: len(column) for key, column in value.items()}
@@ -103,6 +103,10 @@ def read_json(name: str, data: pa.Buffer) -> Source:
         source.unreadable = [Unreadable(name, i + 1, r) for i, r in zip(bad, reasons, strict=True)]
         source.parts = [Part(name, len(good), np.setdiff1d(np.arange(len(value)), bad) + 1)]
     return source
+
+
+def _holds_records(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(record, dict) for record in value)
 
 
 class _Broken:

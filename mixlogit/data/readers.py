@@ -128,12 +128,10 @@ def _read_folder(path: Path, name: str) -> Source:
     files = sorted(file for file in path.iterdir() if file.is_file() and _kind(file))
     kinds = sorted({str(_kind(file)) for file in files})
     if not files:
-        raise DataError(
-            f"{name}: no .csv, .jsonl, .json or .parquet file in the folder.", file=name
-        )
+        raise DataError(f"{name}: no .csv, .jsonl, .json or .parquet file in it.", file=name)
     if len(kinds) > 1:
         raise DataError(
-            f"{name}: the folder holds {' and '.join(kinds)} files. Keep one kind, or name a file.",
+            f"{name}: holds {' and '.join(kinds)} files. Keep one kind, or name one file.",
             file=name,
         )
     sources = []
@@ -163,6 +161,7 @@ def _read_folder(path: Path, name: str) -> Source:
         textual=sources[0].textual,
         unreadable=[row for source in sources for row in source.unreadable],
         sha256=checksum,
+        shared=[name for name in sources[0].names if all(name in s.names for s in sources)],
     )
 
 

@@ -1,18 +1,17 @@
 """Rows: raw columns read by role, with a note of every row that is malformed."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mixlogit.data.columns import Roles
+from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
+from mixlogit.data.numbers import numbers
 from mixlogit.data.problems import Problem
 from mixlogit.data.source import Source
-from mixlogit.data.values import Bad, Coded, Column, codes, join_codes, numbers
+from mixlogit.data.values import Bad, Column, Floats, Ints
 
 __all__ = ["NO_GROUP", "Rows"]
 
 NO_GROUP = "(none)"
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _FINITE = {
     "margin": 'Margins must be finite. Recompute them with "mixlogit margins", or drop the row.',
@@ -47,10 +46,10 @@ class Rows:
             self._note(column, rows, lambda i: f"{column} is {values[i]:g}", _FINITE[role])
         return values
 
-    def texts(self, column: str) -> Coded:
+    def texts(self, column: str) -> Texts:
         """A column of texts."""
         raw = self.source.read(column)
-        found = codes(raw, text=True)
+        found = texts(raw)
         self._name_problems(column, raw, found.bad, "Texts must be text.")
         return found
 

@@ -44,6 +44,7 @@ class Source:
         textual: Whether every value is text (CSV).
         unreadable: Rows that could not be read.
         sha256: Checksum of the file or files.
+        shared: The columns that every file of a folder has; None means all.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Source:
     textual: bool = False
     unreadable: list[Unreadable] = field(default_factory=list)
     sha256: str | None = None
+    shared: list[str] | None = None
 
     @property
     def n_rows(self) -> int:

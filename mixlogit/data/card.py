@@ -1,0 +1,75 @@
+"""The data card: what the data hold, and what they can and cannot tell."""
+
+from typing import Any
+
+from mixlogit.data.comparisons import Comparisons
+
+__all__ = ["data_card"]
+
+
+def data_card(data: Comparisons) -> dict[str, Any]:
+    """Counts, columns, findings and what is identified: the object of `mixlogit check --json`.
+
+    Args:
+        data: The comparisons.
+
+    Returns:
+        `n`: comparisons, respondents, groups (column to number of labels), ties, dropped,
+        items, components, features. `columns`: role to column. `warnings`: name, count and
+        message of each finding. `identified`: whether the spread of `strength` over respondents
+        and their `taste` can be estimated, and `why`, in sentences.
+
+    Example:
+        >>> import torch
+        >>> card = data_card(Comparisons(outcome=torch.ones(2), margin=torch.tensor([0.4, 0.1])))
+        >>> card["n"]["comparisons"], card["identified"]["strength"]
+        (2, False)
+    """
+    several = _panels(data)
+    strength, why = _strength(data, several)
+    taste, why_taste = _taste(data, several)
+    return {
+        "n": {
+            "comparisons": data.n_comparisons,
+            "respondents": data.n_respondents,
+            "groups": {name: len(group) for name, group in data.groups.items()},
+            "ties": data.n_ties,
+            "dropped": len(data.dropped),
+            "items": len(data.items),
+            "components": data.n_components,
+            "features": len(data.feature_names),
+        },
+        "columns": dict(data.columns),
+        "warnings": [
+            {"name": found.name, "count": found.count, "message": found.message}
+            for found in data.warnings
+        ],
+        "identified": {"strength": strength, "taste": taste, "why": [why, why_taste]},
+    }
+
+
+def _panels(data: Comparisons) -> int:
+    """Respondents with two comparisons or more."""
+    return 0 if data.respondent is None else int((data.respondent.counts() >= 2).sum())
+
+
+def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
+    if data.respondent is None:
+        return False, (
+            "No respondent column: a spread of strength is a tail shape of the link, "
+            "not a measure of people."
+        )
+    if data.n_respondents == 1:
+        return False, "One respondent: a spread of strength over respondents is not identified."
+    have = f"{several:,} of {data.n_respondents:,} respondents have two comparisons or more"
+    if several < 2:
+        return False, f"{have}: a spread of strength over respondents is not identified."
+    return True, f"{have}: they identify the spread of strength."
+
+
+def _taste(data: Comparisons, several: int) -> tuple[bool, str]:
+    if data.kind == "margin":
+        return False, "Given margins fix one direction for all: taste needs items or features."
+    if several < 2:
+        return False, "Taste needs respondents with two comparisons or more."
+    return True, f"Taste can be examined: {data.kind} and panels are there."
