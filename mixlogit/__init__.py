@@ -21,6 +21,7 @@ _PUBLIC = {
     "Priors": "mixlogit.models",
     "check_strength_family": "mixlogit.choice",
     "data_card": "mixlogit.data",
+    "doctor": "mixlogit.cli.doctor",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "load": "mixlogit.data",

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "data": {"choice", "run"},
     "models": {"run", "choice", "data"},
     "analysis": {"run"},
-    "cli": {"run", "choice", "data", "models", "analysis"},
+    "cli": {"", "run", "choice", "data", "models", "analysis"},
     "__main__": {"cli"},
 }
 HEAVY = {"arviz", "datasets", "matplotlib", "pandas", "pyro", "torch", "transformers"}
@@ -66,6 +66,7 @@ def top_level(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def under(name: str, allowed: set[str]) -> bool:
+    """Whether a dotted name is one of these names or lies below one."""
     return any(name == root or name.startswith(f"{root}.") for root in allowed)
 
 
@@ -118,7 +119,7 @@ def test_third_party_imports_stay_in_their_place(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in modules() if package(name) == "cli"])
 def test_commands_import_heavy_packages_inside_functions(name: str) -> None:
     allowed = CLI_TOP | set(sys.stdlib_module_names)
-    found = [imported for _, imported in top_level(parse(modules()[name]))]
+    found = {imported for _, imported in top_level(parse(modules()[name]))} - {"mixlogit"}
     assert [imported for imported in found if not under(imported, allowed)] == []
 
 

@@ -1,9 +1,11 @@
 """Run folders: atomic writes, locks, manifests and configuration."""
 
 from mixlogit.run.config import check_config, config_sha256, load_config
-from mixlogit.run.folder import RunFolder
+from mixlogit.run.folder import RunFolder, versions
 from mixlogit.run.lock import run_lock
+from mixlogit.run.resources import peak_memory_mb
 from mixlogit.run.write import (
+    disk_full,
     json_ready,
     replacing,
     write_json,
@@ -16,10 +18,13 @@ __all__ = [
     "RunFolder",
     "check_config",
     "config_sha256",
+    "disk_full",
     "json_ready",
     "load_config",
+    "peak_memory_mb",
     "replacing",
     "run_lock",
+    "versions",
     "write_json",
     "write_parquet",
     "write_text",

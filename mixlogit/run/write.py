@@ -121,7 +121,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             free = shutil.disk_usage(target.parent).free
             raise storage_error(reason, target.name, free=free) from error
         if isinstance(error, OSError):
-            message = f"{target} cannot be written: {error.strerror or error}."
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            message = f"{target} cannot be written: {reason}."
             raise StorageError(message, file=target) from error
         raise
     finally:

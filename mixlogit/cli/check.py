@@ -1,0 +1,40 @@
+"""`mixlogit check`: is the data sound, and what can it tell?"""
+
+from typing import Any
+
+from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.report import data_record
+from mixlogit.cli.summary import data_line
+from mixlogit.run import write_json
+
+__all__ = ["check"]
+
+
+def check(call: Invocation) -> None:
+    """Validate rows, print the data card, say what the data can and cannot identify."""
+    import mixlogit as ml
+
+    data = call.load()
+    card: dict[str, Any] = ml.data_card(data)
+    say = call.terminal.say
+    say(f"data     {data_line(data)}")
+    roles = {role: column for role, column in card["columns"].items() if column}
+    say("columns  " + ", ".join(f"{role}: {_names(column)}" for role, column in roles.items()))
+    for dropped in data.dropped:
+        say(f"dropped  {dropped.file or data.source}, row {dropped.row}: {dropped.reason}")
+    for warning in card["warnings"]:
+        say(f"warning  {warning['message']}", style="yellow")
+    identified = card["identified"]
+    for what in ("strength", "taste"):
+        say(f"{what:<9}{'can' if identified[what] else 'cannot'} be estimated from these data")
+    for reason in identified["why"]:
+        say(f"         {reason}")
+    if call.output is not None:
+        with call.folder(call.output) as run:
+            write_json(run.folder / "data.json", data_record(data))
+        say(f"Wrote {call.output / 'data.json'}")
+    call.terminal.result(card)
+
+
+def _names(column: Any) -> str:
+    return column if isinstance(column, str) else ", ".join(column)

@@ -1,0 +1,163 @@
+"""One call of a command: the options that all commands share, and the configuration file."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from mixlogit.cli.options import EVERYWHERE, common_options, data_options
+from mixlogit.cli.terminal import Terminal
+from mixlogit.errors import UsageError
+from mixlogit.run import RunFolder, check_config, load_config
+
+if TYPE_CHECKING:
+    from mixlogit.data import Comparisons
+
+__all__ = ["Invocation", "command"]
+
+_NOT_IN_RUN = ("debug", "quiet", "json", "overwrite")
+
+Function = Callable[..., int | None]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One call of a command: what all commands share.
+
+    Args:
+        terminal: Where it writes.
+        output: `--output`, if given.
+        seed: `--seed`.
+        overwrite: `--overwrite`.
+        options: Every option that has a value, as `config.yaml` keeps them.
+        columns: For commands that read data: the arguments of `mixlogit.load`.
+        argv: The command line, for `run.json`.
+
+    Example:
+        >>> Invocation(Terminal(quiet=True)).seed
+        0
+    """
+
+    terminal: Terminal
+    output: Path | None = None
+    seed: int = 0
+    overwrite: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    argv: Sequence[str] = ()
+
+    def load(self, data: str | None = None) -> "Comparisons":
+        """The comparisons in DATA, or in another file with the same columns."""
+        import mixlogit as ml
+
+        loaded: Comparisons = ml.load(**{**self.columns, "data": data or self.columns["data"]})
+        return loaded
+
+    def folder(self, path: Path, *, overwrite: bool | None = None) -> RunFolder:
+        """The run folder of this call, to be used in a `with` block."""
+        return RunFolder(
+            path,
+            command=["mixlogit", *self.argv],
+            config={**self.options, "output": str(path)},
+            seed=self.seed,
+            overwrite=self.overwrite if overwrite is None else overwrite,
+        )
+
+
+def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool = False) -> None:
+    """Register a function as a command and give it the common options.
+
+    Args:
+        app: The program.
+        name: The command's name.
+        function: Takes an `Invocation` and the command's own options; returns the exit code
+            (None is 0). The first paragraph of its docstring is the help text.
+        reads_data: Also take DATA and the options that name its columns.
+
+    Example:
+        >>> def greet(call: Invocation, *, who: str = "you") -> None:
+        ...     call.terminal.say(f"hello {who}")
+        >>> app = typer.Typer()
+        >>> command(app, "greet", greet)
+        >>> app(["--who", "them"], standalone_mode=False)
+        hello them
+    """
+    shared = [data_options, common_options] if reads_data else [common_options]
+    own = list(inspect.signature(function).parameters.values())[1:]
+    data = list(inspect.signature(data_options).parameters.values()) if reads_data else []
+    common = list(inspect.signature(common_options).parameters.values())
+    hints = {
+        key: kind for each in (function, *shared) for key, kind in get_type_hints(each).items()
+    }
+    keys = {p.name: hints[p.name] for p in [*data, *own, *common] if p.name != "debug"}
+
+    def run(context: typer.Context, **values: Any) -> int | None:
+        del values["config"]
+        kept = {key: value for key, value in values.items() if key not in _NOT_IN_RUN}
+        columns = {p.name: values.pop(p.name) for p in data}
+        everywhere = {p.name: values.pop(p.name) for p in common}
+        call = _invocation(context.obj or [], everywhere, columns, kept)
+        return function(call, **values)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    context = inspect.Parameter("context", kind, annotation=typer.Context)
+    config = inspect.Parameter("config", kind, default=None, annotation=_config_file(keys))
+    parameters = [context, *data, *own, *common, config]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    app.command(name, help=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0])(run)
+
+
+def _config_file(keys: Mapping[str, Any]) -> Any:
+    """The option `--config`, whose values become the defaults of the options in `keys`."""
+
+    def read(context: typer.Context, path: Path | None) -> Path | None:
+        if path is not None:
+            context.default_map = check_config(load_config(path), keys, path)
+        return path
+
+    option = typer.Option(
+        help="YAML or TOML file of options.",
+        metavar="FILE",
+        is_eager=True,
+        callback=read,
+        rich_help_panel=EVERYWHERE,
+    )
+    return Annotated[Path | None, option]
+
+
+def _invocation(
+    argv: Sequence[str],
+    everywhere: Mapping[str, Any],
+    columns: Mapping[str, Any],
+    kept: Mapping[str, Any],
+) -> Invocation:
+    if everywhere["seed"] < 0:
+        raise UsageError(f"--seed must be 0 or more, not {everywhere['seed']}.")
+    options = {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in kept.items()
+        if value is not None and value != []
+    }
+    arguments = {key: value for key, value in columns.items() if value is not None}
+    if columns:
+        arguments["groups"] = _listed(arguments.pop("by", None))
+        arguments["features"] = _listed(arguments.pop("features", None)) or None
+    return Invocation(
+        argv=argv,
+        terminal=Terminal(quiet=everywhere["quiet"], as_json=everywhere["json"]),
+        output=everywhere["output"],
+        seed=everywhere["seed"],
+        overwrite=everywhere["overwrite"],
+        options=options,
+        columns=arguments,
+    )
+
+
+def _listed(values: list[str] | None) -> list[str]:
+    """Repeated options and lists joined by commas, as one list."""
+    parts = [part.strip() for value in values or [] for part in value.split(",")]
+    return [part for part in parts if part]

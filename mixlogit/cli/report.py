@@ -1,0 +1,79 @@
+"""The text and files of a finished fit."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixlogit.cli.summary import checks_line, number, strength_table
+from mixlogit.run import write_json, write_text
+
+if TYPE_CHECKING:
+    from mixlogit.data import Comparisons
+    from mixlogit.models import Posterior
+
+__all__ = ["data_record", "report_text", "write_results"]
+
+
+def report_text(
+    posterior: "Posterior", result: Mapping[str, Any], truth: Mapping[str, float] | None = None
+) -> str:
+    """What a fit says: how it went, checks, table, and in words what was learnt.
+
+    Args:
+        posterior: The posterior.
+        result: Its `to_dict()`, with `held_out` if votes were held out.
+        truth: Known values by parameter, to be shown beside the estimates.
+    """
+    what = "panel" if result["panel"] else "per comparison"
+    lines = [f"fit      {result['family']}, {what}, {result['seconds']['total']:.1f} s"]
+    lines += [f"checks   {checks_line(posterior.checks)}"]
+    lines += [f"         {check.advice}" for check in posterior.checks if not check.ok]
+    lines += ["", strength_table(posterior.summary(), truth=truth)]
+    groups = posterior.group_summary()
+    if len(groups):
+        lines += ["", strength_table(groups, title="By group")]
+    lines += ["", *posterior.verdict.sentences]
+    held_out = result.get("held_out")
+    if held_out is not None:
+        lines.append(_held_out(held_out))
+    return "\n".join(lines)
+
+
+def _held_out(scores: Mapping[str, Any]) -> str:
+    gain = f"{scores['gain_millinats']:+.1f} +- {scores['se']:.1f} milli-nats a vote"
+    return (
+        f"Held-out votes ({scores['n']:,}): log score {scores['log_score']:.4f}, "
+        f"{gain} over one strength for all; accuracy {number(scores['accuracy'])}."
+    )
+
+
+def data_record(data: "Comparisons") -> dict[str, Any]:
+    """What `data.json` holds: the data card, the input's checksum, and every dropped row."""
+    import mixlogit as ml
+
+    return {
+        "source": data.source,
+        "sha256": data.source_sha256,
+        **ml.data_card(data),
+        "dropped": data.dropped,
+    }
+
+
+def write_results(
+    folder: Path,
+    data: "Comparisons",
+    posterior: "Posterior",
+    result: Mapping[str, Any],
+    text: str,
+) -> None:
+    """Write the files of a run folder that people and programs read."""
+    from mixlogit.analysis import plot_strength
+
+    posterior.save(folder)
+    write_json(folder / "data.json", data_record(data))
+    write_json(folder / "summary.json", result)
+    write_json(folder / "checks.json", result["checks"])
+    write_text(folder / "summary.txt", text + "\n")
+    figure = plot_strength(posterior)
+    for suffix in ("svg", "png"):
+        figure.savefig(folder / f"strength.{suffix}")

@@ -1,0 +1,94 @@
+"""`mixlogit simulate`: preference data with known truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.summary import data_line
+from mixlogit.errors import StorageError
+
+__all__ = ["simulate"]
+
+_SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+
+def simulate(
+    call: Invocation,
+    *,
+    comparisons: Annotated[int, typer.Option(help="Number of comparisons.", metavar="N")],
+    respondents: Annotated[
+        int, typer.Option(help="Number of respondents; 0: no ids.", metavar="A")
+    ] = 0,
+    family: Annotated[
+        str, typer.Option(help="Strength family: fixed, lognormal, gamma, normal or classes.")
+    ] = "lognormal",
+    mean: Annotated[float, typer.Option(help="Mean strength.", metavar="M")] = 1.0,
+    cv: Annotated[
+        float, typer.Option(help="Coefficient of variation of strength.", metavar="C")
+    ] = 0.6,
+    groups: Annotated[int, typer.Option(help="Groups of respondents.", metavar="G")] = 0,
+    tastes: Annotated[
+        int, typer.Option(help="Classes of respondents with their own utilities.", metavar="C")
+    ] = 1,
+    ties: Annotated[bool, typer.Option("--ties", help="Let some votes be ties.")] = False,
+    tie_share: Annotated[
+        float, typer.Option(help="Share of ties, with --ties.", metavar="P")
+    ] = 0.1,
+    lapse: Annotated[float, typer.Option(help="Share of random votes.", metavar="P")] = 0.0,
+    items: Annotated[
+        int, typer.Option(help="Compare this many items with latent utilities.", metavar="I")
+    ] = 0,
+    features: Annotated[
+        int, typer.Option(help="Compare alternatives of this many features.", metavar="K")
+    ] = 0,
+    margin_sd: Annotated[float, typer.Option(help="Standard deviation of margins.")] = 2.0,
+) -> None:
+    """Write preference data with known truth: --output x.parquet, x.csv, x.jsonl or a folder.
+
+    The truth goes to a JSON file beside the data.
+    """
+    import mixlogit as ml
+
+    path = _target(call.output or Path("simulated.parquet"), overwrite=call.overwrite)
+    made = ml.simulate(
+        comparisons=comparisons,
+        respondents=respondents,
+        family=family,
+        mean=mean,
+        cv=cv,
+        groups=groups,
+        tastes=tastes,
+        ties=tie_share if ties else 0.0,
+        lapse=lapse,
+        items=items,
+        features=features,
+        margin_sd=margin_sd,
+        seed=call.seed,
+    )
+    files = made.write(path)
+    call.terminal.say(f"data     {data_line(made.comparisons())}")
+    for file in files:
+        call.terminal.say(f"Wrote {file}")
+    call.terminal.result(
+        {
+            "output": str(path),
+            "files": [str(file) for file in files],
+            "arguments": made.truth["arguments"],
+        }
+    )
+
+
+def _target(path: Path, *, overwrite: bool) -> Path:
+    """The file of data to write: the path itself, or comparisons.parquet in a folder."""
+    if path.suffix not in _SUFFIXES:
+        path = path / "comparisons.parquet"
+    if path.exists() and not overwrite:
+        message = f"{path} exists. Choose another --output, or add --overwrite."
+        raise StorageError(message, file=path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}.", file=path) from error
+    return path

@@ -1,0 +1,121 @@
+"""What a command says: text for people, one JSON object for programs, errors in one line."""
+
+import json
+import re
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from mixlogit.errors import MixlogitError
+from mixlogit.run import json_ready
+
+__all__ = ["Progress", "Terminal", "clean"]
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?", re.DOTALL)
+_BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_PAUSE = 2.0  # seconds between two lines of progress where there is no terminal
+
+
+def clean(text: str) -> str:
+    r"""Text that cannot drive a terminal: no escape sequences, control or bidi characters.
+
+    Names of files, columns and respondents come from data, and data may hold anything.
+
+    Example:
+        >>> clean("red \x1b[31malert\x07 [/INST]")
+        'red alert [/INST]'
+    """
+    text = _ESCAPES.sub("", text)
+    kept = (c for c in text if c == "\n" or (unicodedata.category(c) != "Cc" and c not in _BIDI))
+    return "".join(kept)
+
+
+class Terminal:
+    """Where a command writes.
+
+    Without `as_json` people read standard output; with it, standard output holds one JSON
+    object and people read standard error.
+
+    Args:
+        quiet: Say only warnings and errors.
+        as_json: End with one JSON object on standard output.
+
+    Example:
+        >>> Terminal(quiet=True).say("nothing")
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet = quiet
+        self.as_json = as_json
+        plain = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
+        self._out = Console(stderr=as_json, **plain)  # type: ignore[arg-type]
+        self._err = Console(stderr=True, **plain)  # type: ignore[arg-type]
+
+    def say(self, text: str = "", *, style: str = "") -> None:
+        """Write text for people; markup in it means nothing."""
+        if not self.quiet:
+            self._out.print(Text(clean(text), style=style))
+
+    def warn(self, text: str) -> None:
+        """Write a warning to standard error, even when quiet."""
+        self._err.print(Text(clean(f"warning: {text}"), style="yellow"))
+
+    def result(self, value: Mapping[str, Any]) -> None:
+        """Write the JSON object, if one was asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(json_ready(value), allow_nan=False) + "\n")
+            sys.stdout.flush()
+
+    def error(self, error: MixlogitError) -> None:
+        """Write an error: one line on standard error, or the JSON object."""
+        if self.as_json:
+            self.result(error.to_dict())
+        else:
+            self._err.print(Text(clean(" ".join(str(error).split("\n"))), style="red"))
+
+    @contextmanager
+    def progress(self, label: str) -> Iterator[Progress]:
+        """A bar on a terminal, now and then a line elsewhere; always on standard error."""
+        if self.quiet:
+            yield lambda stage, done, total: None
+        elif self._err.is_terminal:
+            with self._bar(label) as update:
+                yield update
+        else:
+            yield self._lines(label)
+
+    @contextmanager
+    def _bar(self, label: str) -> Iterator[Progress]:
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        words = TextColumn("{task.description}", markup=False)
+        columns = (words, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Bar(*columns, console=self._err, transient=True) as bar:
+            task = bar.add_task(clean(label), total=None)
+
+            def update(stage: str, done: int, total: int) -> None:
+                words = clean(f"{label}  {stage}")
+                bar.update(task, description=words, completed=done, total=total)
+
+            yield update
+
+    def _lines(self, label: str) -> Progress:
+        last = time.monotonic()
+
+        def update(stage: str, done: int, total: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= _PAUSE:
+                last = time.monotonic()
+                percent = 100 * done // max(total, 1)
+                self._err.print(Text(clean(f"{label}  {stage} {percent}%")))
+
+        return update

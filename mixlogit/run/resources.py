@@ -1,0 +1,20 @@
+"""What this process has used."""
+
+import sys
+
+__all__ = ["peak_memory_mb"]
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process has held, in megabytes; None where unknown (Windows).
+
+    Example:
+        >>> peak_memory_mb() is None or peak_memory_mb() > 1
+        True
+    """
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes, kilobytes

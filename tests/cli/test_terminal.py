@@ -1,0 +1,90 @@
+"""What a command says, and that data cannot drive the terminal."""
+
+import json
+
+import pytest
+
+from mixlogit.cli import terminal
+from mixlogit.cli.terminal import Terminal, clean
+from mixlogit.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("hostile", "harmless"),
+    [
+        ("[/INST] [bold]x[/bold] :smile:", "[/INST] [bold]x[/bold] :smile:"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;owned\x07title", "title"),
+        ("\x1b]0;owned\x1b\\title", "title"),
+        ("\x1b]0;never ends", ""),
+        ("a\x9bb\rc\x00d\x7fe", "abcde"),
+        ("abc\u202efdp.exe", "abcfdp.exe"),
+        ("\x1b", ""),
+        ("line\nline", "line\nline"),
+    ],
+)
+def test_text_from_data_is_harmless(
+    hostile: str, harmless: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert clean(hostile) == harmless
+    Terminal().say(hostile)
+    assert capsys.readouterr().out == harmless + "\n"
+
+
+def test_long_lines_are_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal().say("word " * 100)
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_quiet_keeps_warnings_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = Terminal(quiet=True)
+    quiet.say("text")
+    quiet.warn("look\x07")
+    quiet.error(DataError("bad\nrow"))
+    with quiet.progress("fit") as update:
+        update("map", 1, 2)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "warning: look\nbad row\n"
+
+
+def test_json_is_alone_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    programs = Terminal(as_json=True)
+    programs.say("for people")
+    programs.result({"value": float("nan"), "name": "\x1b[31mé"})
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"value": None, "name": "\x1b[31mé"}
+    assert "\x1b" not in captured.out
+    assert captured.err == "for people\n"
+
+
+def test_errors_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(as_json=True).error(DataError("bad row", file="votes.csv", row=3, column="margin"))
+    entry = {"code": "data", "message": "bad row", "file": "votes.csv", "row": 3}
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"error": entry | {"column": "margin"}}
+    assert captured.err == ""
+
+
+def test_progress_in_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([0.0, 1.0, 2.5, 2.5, 3.0, 9.0, 9.0])
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(times))
+    with Terminal().progress("fit") as update:
+        update("table", 1, 4)  # one second after the start: silence
+        update("table", 2, 4)
+        update("table", 3, 4)  # half a second later: silence
+        update("map", 0, 0)
+    captured = capsys.readouterr()
+    assert captured.err == "fit  table 50%\nfit  map 0%\n"
+    assert captured.out == ""
+
+
+def test_progress_as_a_bar(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Terminal().progress("fit      [b]gamma") as update:
+        update("table", 1, 2)
+    assert "fit      [b]gamma  table" in capsys.readouterr().err
