@@ -20,7 +20,7 @@ _CHECK_FAILED = 4
 _PRIORS = "Priors"
 
 
-def _prior(text: str) -> typer.models.OptionInfo:
+def _prior(text: str) -> Any:
     return typer.Option(help=text, rich_help_panel=_PRIORS)
 
 

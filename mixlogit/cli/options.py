@@ -1,7 +1,7 @@
 """Options that several commands share, as signatures: the functions here are never called."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,11 +11,11 @@ _COLUMNS = "Columns (a column of the option's own name is found without it)"
 EVERYWHERE = "Everywhere"
 
 
-def _column(text: str) -> typer.models.OptionInfo:
+def _column(text: str) -> Any:
     return typer.Option(help=text, metavar="COLUMN", rich_help_panel=_COLUMNS)
 
 
-def _columns(text: str) -> typer.models.OptionInfo:
+def _columns(text: str) -> Any:
     text = f"{text}; repeat, or join by commas."
     return typer.Option(help=text, metavar="COLUMN", rich_help_panel=_COLUMNS)
 

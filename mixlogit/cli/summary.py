@@ -1,7 +1,7 @@
 """What a run prints, as plain text: the same lines go to the terminal and to summary.txt."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _decimals(sd: float) -> int:
 def strength_table(
     summary: "pd.DataFrame",
     title: str = "Preference strength",
-    truth: dict[str, float] | None = None,
+    truth: Mapping[str, float] | None = None,
 ) -> str:
     """The posterior of the parameters: mean, sd and the 90 % interval.
 
