@@ -176,10 +176,8 @@ def check_strength_family(
         >>> check_strength_family(LogNormal(mean=1.0, cv=0.5))[:3]
         ('declares_itself', 'sums_to_one', 'is_monotone')
     """
-    if isinstance(family, StrengthFamily):
-        member = family
-    else:
-        member = getattr(family, "example", family)()
+    make = getattr(family, "example", family)
+    member = family if isinstance(family, StrengthFamily) else make()
     names = []
     for contract in _CONTRACTS:
         name = contract.__name__

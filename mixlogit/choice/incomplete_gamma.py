@@ -8,13 +8,12 @@ import math
 import torch
 from torch import Tensor
 
-from mixlogit.choice.shapes import broadcast_tensors
+from mixlogit.choice.shapes import broadcast_tensors, fill
 from mixlogit.choice.special import legendre, log1mexp
 
 __all__ = ["log_gamma_density", "log_gamma_quantile", "log_gamma_tails"]
 
 _SERIES_SHAPE = 40.0  # below: power series; above: Gauss-Legendre
-_SERIES_TERMS = 96
 _DROP = 40.0
 
 
@@ -49,11 +48,12 @@ def _log_integral(exponent: Tensor, weights: Tensor, width: Tensor) -> Tensor:
     return torch.logsumexp(exponent + weights.log(), 0) + width.log()
 
 
-def _lower_series(k: Tensor, x: Tensor) -> Tensor:
-    """Log of P / density = sum of x^n / (k (k+1) ... (k+n)); DLMF 8.11.4."""
+def _lower_series(k: Tensor, w: Tensor) -> Tensor:
+    """Log of P / density = sum of x^n / (k (k+1) ... (k+n)), x < max(k, 1); DLMF 8.11.4."""
+    x = k * torch.exp(w)
     term = 1 / k
     total = term
-    for n in range(1, _SERIES_TERMS):
+    for n in range(1, math.ceil(20 + 9 * math.sqrt(float(k.detach().max())))):
         term = term * x / (k + n)
         total = total + term
     return torch.log(total)
@@ -105,16 +105,10 @@ def log_gamma_tails(k: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     log_f = log_gamma_density(k, w)
     with torch.no_grad():
         upper = w >= torch.log(k).neg().clamp(min=0.0)  # x >= max(k, 1)
-        series = ~upper & (k < _SERIES_SHAPE)
-        integral = ~upper & (k >= _SERIES_SHAPE)
-    one, zero = torch.ones_like(k), torch.zeros_like(w)
-    few = torch.where(series, k, one)
-    log_series = _lower_series(few, few * torch.exp(torch.where(series, w, zero - 1)))
-    log_lower = _lower_integral(
-        torch.where(integral, k, one * 100), torch.where(integral, w, zero - 1)
-    )
-    log_upper = _upper_integral(torch.where(upper, k, one), torch.where(upper, w, zero + 1))
-    ratio = torch.where(upper, log_upper, torch.where(series, log_series, log_lower))
+        few = ~upper & (k < _SERIES_SHAPE)
+    ratio = fill(torch.zeros_like(log_f), upper, _upper_integral, k, w)
+    ratio = fill(ratio, few, _lower_series, k, w)
+    ratio = fill(ratio, ~upper & ~few, _lower_integral, k, w)
     tail = (log_f + ratio).clamp(max=-1e-17)
     other = log1mexp(tail)
     return torch.where(upper, other, tail), torch.where(upper, tail, other)

@@ -10,7 +10,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.alternating import TERMS, log_alternating_sum
 from mixlogit.choice.family import StrengthFamily, check_parameter
 from mixlogit.choice.quadrature import log_trapezoid
-from mixlogit.choice.shapes import broadcast_tensors
+from mixlogit.choice.shapes import broadcast_tensors, fill
 from mixlogit.choice.special import log1mexp, log_ndtr, mills, saturate
 from mixlogit.errors import UsageError
 
@@ -129,15 +129,8 @@ def _log_low(away: Tensor, size: Tensor, sd: Tensor) -> Tensor:
     away, size, sd = broadcast_tensors(away, size, sd)
     s = (away * sd).clamp(max=1e300)
     narrow = s.detach() <= 1.0
-    value = torch.zeros_like(s)
-    if bool(narrow.any()):
-        value = value.masked_scatter(
-            narrow, _log_low_narrow(*(x[narrow] for x in (away, size, s)))
-        )
-    if not bool(narrow.all()):
-        r = size[~narrow] / sd[~narrow].clamp(min=1e-100)
-        value = value.masked_scatter(~narrow, _log_low_wide(s[~narrow], r))
-    return value
+    value = fill(torch.zeros_like(s), narrow, _log_low_narrow, away, size, s)
+    return fill(value, ~narrow, _log_low_wide, s, size, sd)
 
 
 def _log_low_narrow(away: Tensor, size: Tensor, s: Tensor) -> Tensor:
@@ -148,8 +141,9 @@ def _log_low_narrow(away: Tensor, size: Tensor, s: Tensor) -> Tensor:
     return log_trapezoid(logsigmoid(-reward) - z**2 / 2, z[1] - z[0]) - _LOG_ROOT
 
 
-def _log_low_wide(s: Tensor, r: Tensor) -> Tensor:
+def _log_low_wide(s: Tensor, size: Tensor, sd: Tensor) -> Tensor:
     """The same for s > 1 by the two accelerated series."""
+    r = size / sd.clamp(min=1e-100)
     n = torch.arange(TERMS + 2, dtype=s.dtype, device=s.device).unsqueeze(-1)
     ns = n * s
     square = (r**2 / 2).clamp(max=1e300)

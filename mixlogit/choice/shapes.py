@@ -1,11 +1,12 @@
 """Broadcasting, with types."""
 
+from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor
 
-__all__ = ["broadcast_shapes", "broadcast_tensors"]
+__all__ = ["broadcast_shapes", "broadcast_tensors", "fill"]
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> torch.Size:
@@ -26,3 +27,22 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
         [torch.Size([3, 4]), torch.Size([3, 4])]
     """
     return tuple(torch.broadcast_tensors(*tensors))  # type: ignore[no-untyped-call]
+
+
+def fill(out: Tensor, mask: Tensor, function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+    """A copy of `out` with `function(*arguments)` where `mask` holds, computed only there.
+
+    Args:
+        out: Values elsewhere.
+        mask: A bool tensor of the shape of `out`.
+        function: An elementwise function of one-dimensional tensors.
+        *arguments: Its arguments, tensors of the shape of `out`.
+
+    Example:
+        >>> x = torch.tensor([4.0, -1.0])
+        >>> fill(torch.zeros(2), x > 0, torch.sqrt, x)
+        tensor([2., 0.])
+    """
+    if not bool(mask.any()):
+        return out
+    return out.masked_scatter(mask, function(*(x[mask] for x in arguments)))
