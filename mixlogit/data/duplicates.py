@@ -28,10 +28,12 @@ class Repeats:
     Args:
         rows: Rows that repeat an earlier row; 0 where chance explains them.
         flips: Pairs judged in the same place both ways; 0 where chance explains them.
+        distinct: Whether no pair occurs twice in one place at all.
     """
 
     rows: int
     flips: int
+    distinct: bool = False
 
 
 def repeats(place: Hashes, pair: Hashes, direction: Ints, continuous: bool) -> Repeats:
@@ -50,11 +52,11 @@ def repeats(place: Hashes, pair: Hashes, direction: Ints, continuous: bool) -> R
     Example:
         >>> place, pair = mix(np.array([1, 1, 2])), mix(np.array([5, 5, 7]))
         >>> repeats(place, pair, np.array([0, 1, 0]), continuous=True)
-        Repeats(rows=0, flips=1)
+        Repeats(rows=0, flips=1, distinct=False)
     """
     inside = _tally(mix(place, pair), direction)
     if inside.cells == pair.size:
-        return Repeats(0, 0)
+        return Repeats(0, 0, distinct=True)
     across = _tally(pair, direction)
     n = pair.size
     same_place = _pairs(np.unique(place, return_counts=True)[1])

@@ -1,6 +1,7 @@
 """Findings: data that can be used, but may not mean what their owner thinks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -166,7 +167,11 @@ def _count_repeats(data: Comparisons, table: Table, source: Source, keep: Keep) 
     pair, direction = pair_of(table)
     n = pair.size
     who = np.zeros(n, dtype=np.int64) if table.respondent is None else table.respondent[0]
-    respondent = mix(who)
+    respondent = who.astype(np.uint64)
+    continuous = table.items is None
+    found = repeats(respondent, pair, direction, continuous)
+    if found.distinct:
+        return found  # no pair twice with one respondent, so none in a narrower place
     place = mix(who, *(codes for codes, _ in table.groups.values()))
     if table.weight is not None:
         place = mix(place, table.weight.view(np.uint64))
@@ -175,9 +180,7 @@ def _count_repeats(data: Comparisons, table: Table, source: Source, keep: Keep) 
         if name not in used:
             hashed = hash_column(source.read(name))
             place = mix(place, hashed if keep is None else hashed[keep])
-    continuous = table.items is None
-    flips = repeats(respondent, pair, direction, continuous).flips
-    return Repeats(repeats(place, pair, direction, continuous).rows, flips)
+    return replace(found, rows=repeats(place, pair, direction, continuous).rows)
 
 
 def _used(data: Comparisons) -> set[str]:

@@ -1,5 +1,7 @@
 """The comparison graph: items are nodes, comparisons are edges."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,7 +63,7 @@ def is_ordered(winner: Codes, loser: Codes, n_items: int) -> bool:
     return bool(strong == n_items)
 
 
-def _edges(first: Codes, second: Codes, n_items: int):  # type: ignore[no-untyped-def]
+def _edges(first: Codes, second: Codes, n_items: int) -> Any:
     """Distinct edges as a sparse matrix; duplicates are merged first, to keep it small."""
     from scipy.sparse import coo_array
 

@@ -12,6 +12,7 @@ from mixlogit.data.values import (
     Bad,
     Column,
     Ints,
+    is_text,
     kind_of,
     listed,
     null_rows,
@@ -60,8 +61,9 @@ def codes(column: Column) -> Coded:
     wrong = _wrong_type(column, ("text", "a number", "true/false", "a date"))
     if wrong:
         return Coded(np.full(len(column), -1, dtype=np.int64), (), tuple(wrong))
-    at, raw = dictionary(column)
-    return _coded(at, [_name(value) for value in raw.to_pylist()])
+    at, values = dictionary(column)
+    names = values.to_pylist()
+    return _coded(at, names if is_text(values.type) else [_name(value) for value in names])
 
 
 def texts(column: Column) -> Texts:

@@ -1,5 +1,7 @@
 """Rows: raw columns read by role, with a note of every row that is malformed."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mixlogit.data.columns import Roles
@@ -41,7 +43,8 @@ class Rows:
             self._number_problem(column, raw, found, role)
         if role == "weight":
             wrong = np.ones(values.size, dtype=bool)
-            wrong[[i for found in bad for i in found.rows.tolist()]] = False
+            for found in bad:
+                wrong[found.rows] = False
             rows = np.flatnonzero(wrong & (values <= 0))
             self._note(column, rows, lambda i: f"{column} is {values[i]:g}", _FINITE[role])
         return values
@@ -100,8 +103,7 @@ class Rows:
         self._name_problems(column, raw, found.bad, "Names must be text or numbers.")
         return found
 
-    def _note(self, column: str, rows: Ints, reason: object, advice: str) -> None:
-        assert callable(reason)
+    def _note(self, column: str, rows: Ints, reason: Callable[[int], str], advice: str) -> None:
         self.problems.append(Problem(column, rows, reason, lambda _: advice))
 
     def _number_problem(self, column: str, raw: Column, bad: Bad, role: str) -> None:
@@ -152,7 +154,7 @@ def _at(raw: Column, index: int) -> object:
     return value if isinstance(raw, list) else value.as_py()
 
 
-def _is_kind(column: str, raw: Column, kind: str):  # type: ignore[no-untyped-def]
+def _is_kind(column: str, raw: Column, kind: str) -> Callable[[int], str]:
     def reason(index: int) -> str:
         if kind == "broken text":
             return f"{column} is text with broken Unicode"
