@@ -176,14 +176,15 @@ def check_strength_family(
         >>> check_strength_family(LogNormal(mean=1.0, cv=0.5))[:3]
         ('declares_itself', 'sums_to_one', 'is_monotone')
     """
-    make = getattr(family, "example", family)
-    member = family if isinstance(family, StrengthFamily) else make()
+    if not isinstance(family, StrengthFamily):
+        make: Callable[[], StrengthFamily] = getattr(family, "example", family)
+        return check_strength_family(make())
     names = []
     for contract in _CONTRACTS:
         name = contract.__name__
         try:
-            contract(member)
+            contract(family)
         except (AssertionError, RuntimeError) as error:
-            raise AssertionError(f"{member!r} fails {name}: {error}") from error
+            raise AssertionError(f"{family!r} fails {name}: {error}") from error
         names.append(name)
     return tuple(names)

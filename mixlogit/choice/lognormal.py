@@ -11,9 +11,9 @@ from mixlogit.choice.quadrature import log_trapezoid
 from mixlogit.choice.special import log1mexp, log1p_over, log_ndtr, saturate
 from mixlogit.errors import UsageError
 
-__all__ = ["LogNormal", "MeanCV"]
+__all__ = ["FLAT", "LogNormal", "MeanCV"]
 
-_TINY = 1e-150
+FLAT = 1e-12  # a cv below this is the same strength for all: no double can tell
 
 
 class MeanCV(StrengthFamily):
@@ -21,7 +21,8 @@ class MeanCV(StrengthFamily):
 
     Args:
         mean: Mean strength, above 0.
-        cv: Coefficient of variation, sd / mean, at least 0; 0 is the same strength for all.
+        cv: Coefficient of variation, sd / mean, at least 0; 0 (and whatever is below 1e-12) is
+            the same strength for all, with a gradient of 0.
         validate_args: Whether to check the parameters; as Pyro's validation by default.
     """
 
@@ -30,7 +31,8 @@ class MeanCV(StrengthFamily):
     ) -> None:
         super().__init__(mean=mean, cv=cv, validate_args=validate_args)
         self._mean = saturate(self.parameters["mean"].clamp(min=1e-100, max=1e100))
-        self._cv = saturate(self.parameters["cv"].clamp(min=0.0, max=1e6))
+        cv = self.parameters["cv"].clamp(max=1e6)
+        self._cv = saturate(torch.where(cv < FLAT, 0.0, cv))
 
     def _validate(self) -> None:
         check_parameter("mean", self.parameters["mean"], 1e-100, 1e100)
@@ -133,17 +135,27 @@ class LogNormal(MeanCV):
 
     def _log_low(self, away: Tensor, nodes: int | None) -> Tensor:
         """Log of E[sigmoid(-strength x away)], away >= 0."""
-        mean, sigma = self._mean, self._sigma
-        with torch.no_grad():
-            count = nodes or default_nodes(sigma)
-            first, last = _limits(away, mean, sigma, min(32.0, math.pi / 2 * count))
-            step = (last - first) / (count - 1)
-            index = torch.arange(count, dtype=away.dtype, device=away.device)
-            z = first + step * index.reshape(-1, *[1] * step.dim())
-        reward = away * (mean * torch.exp(sigma * z - sigma**2 / 2))
-        reward = reward.clamp(max=torch.finfo(reward.dtype).max)
-        log_f = logsigmoid(-reward) - z**2 / 2
-        return log_trapezoid(log_f, step) - math.log(2 * math.pi) / 2
+        flat = self._cv == 0
+        sigma = torch.where(flat, 1.0, self._sigma) if bool(flat.any()) else self._sigma
+        value = _log_low(away, self._mean, sigma, nodes)
+        if not bool(flat.any()):
+            return value
+        reward = (away * self._mean).clamp(max=torch.finfo(away.dtype).max)
+        return torch.where(flat, logsigmoid(-reward), value)
+
+
+def _log_low(away: Tensor, mean: Tensor, sigma: Tensor, nodes: int | None) -> Tensor:
+    """The trapezoidal rule, sigma > 0."""
+    with torch.no_grad():
+        count = nodes or default_nodes(sigma)
+        first, last = _limits(away, mean, sigma, min(32.0, math.pi / 2 * count))
+        step = (last - first) / (count - 1)
+        index = torch.arange(count, dtype=away.dtype, device=away.device)
+        z = first + step * index.reshape(-1, *[1] * step.dim())
+    # The mean inside the exponent: the products of the gradient then cannot overflow.
+    reward = away * torch.exp(sigma * z + (torch.log(mean) - sigma**2 / 2))
+    log_f = logsigmoid(-reward.clamp(max=torch.finfo(reward.dtype).max)) - z**2 / 2
+    return log_trapezoid(log_f, step) - math.log(2 * math.pi) / 2
 
 
 def default_nodes(sigma: Tensor) -> int:
@@ -166,27 +178,26 @@ def _limits(away: Tensor, mean: Tensor, sigma: Tensor, drop: float) -> tuple[Ten
     With the mode at z* and B = r sigmoid(r), r = reward at the mode, the log integrand at
     z* + d lies below the peak by at least d^2/2 + B (exp(x) - 1 - x), x = sigma d.
     """
-    spread = sigma.clamp(min=_TINY)
     slope = _slope_at_mode(away, mean, sigma)  # B
-    centre = -spread * slope
+    centre = -sigma * slope
     # On the right there is room for the strength squared that second derivatives bring in.
     half, room = math.sqrt(2 * drop), 2 * drop / 32
     ratio = drop / (0.368 * slope)
-    left = torch.where(ratio < 1, ratio.sqrt(), ratio) / spread
+    left = torch.where(ratio < 1, ratio.sqrt(), ratio) / sigma
     ratio = (drop + 22 * room) / slope
-    right = torch.minimum((2 * ratio).sqrt(), torch.log(1.7 * ratio).clamp(min=2.0)) / spread
-    left = _tighten(left.clamp(max=half), -spread, slope, drop, 0.0)
-    right = _tighten(torch.minimum(right, half + room * spread), spread, slope, drop, room)
+    right = torch.minimum((2 * ratio).sqrt(), torch.log(1.7 * ratio).clamp(min=2.0)) / sigma
+    left = _tighten(left.clamp(max=half), -sigma, slope, drop, 0.0)
+    right = _tighten(torch.minimum(right, half + room * sigma), sigma, slope, drop, room)
     return centre - left, centre + right
 
 
-def _tighten(d: Tensor, spread: Tensor, slope: Tensor, drop: float, room: float) -> Tensor:
+def _tighten(d: Tensor, sigma: Tensor, slope: Tensor, drop: float, room: float) -> Tensor:
     """Newton steps from above on d^2/2 + B (exp(x) - 1 - x) - room |x| = drop, convex in d."""
     for _ in range(3):
-        x = spread * d
+        x = sigma * d
         growth = torch.expm1(x)
         excess = d**2 / 2 + slope * (growth - x) - room * x - drop
-        gradient = d + spread * (slope * growth - room)
+        gradient = d + sigma * (slope * growth - room)
         d = torch.where((excess > 0) & (gradient > 0), d - excess / gradient, d)
     return d
 
@@ -194,7 +205,7 @@ def _tighten(d: Tensor, spread: Tensor, slope: Tensor, drop: float, room: float)
 def _slope_at_mode(away: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
     """B = r sigmoid(r) at the mode, where x = sigma^2 B, r = exp(c - x): Newton in x."""
     c = torch.log(away) + torch.log(mean) - sigma**2 / 2
-    variance = (sigma**2).clamp(min=_TINY**2)
+    variance = sigma**2
     level = c + torch.log(variance)  # without the sigmoid, x = W(exp(level)), Lambert's function
     big = level.clamp(min=1.0)
     x = torch.where(level > 1, big - big.log() + big.log() / big, level.clamp(max=1.0).exp())
@@ -203,4 +214,4 @@ def _slope_at_mode(away: Tensor, mean: Tensor, sigma: Tensor) -> Tensor:
         p = torch.sigmoid(reward)
         value, derivative = reward * p, reward * p * (1 + reward * (1 - p))
         x = (x - (x - variance * value) / (1 + variance * derivative)).clamp(min=0.0)
-    return torch.where(variance > 1e-200, x / variance, torch.exp(c.clamp(max=705.0)))
+    return x / variance

@@ -9,6 +9,7 @@ from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.alternating import TERMS, log_alternating_sum
 from mixlogit.choice.family import StrengthFamily, check_parameter
+from mixlogit.choice.lognormal import FLAT
 from mixlogit.choice.quadrature import log_trapezoid
 from mixlogit.choice.shapes import broadcast_tensors, fill
 from mixlogit.choice.special import log1mexp, log_ndtr, mills, saturate
@@ -38,7 +39,8 @@ class Normal(StrengthFamily):
 
     Args:
         mean: Mean strength, any sign.
-        sd: Standard deviation, at least 0.
+        sd: Standard deviation, at least 0; below 1e-12 of the mean it counts as 0, with a
+            gradient of 0.
         validate_args: Whether to check the parameters.
 
     Example:
@@ -58,7 +60,9 @@ class Normal(StrengthFamily):
     ) -> None:
         super().__init__(mean=mean, sd=sd, validate_args=validate_args)
         self._mean = saturate(self.parameters["mean"].clamp(min=-1e100, max=1e100))
-        self._sd = saturate(self.parameters["sd"].clamp(min=0.0, max=1e100))
+        sd = self.parameters["sd"].clamp(max=1e100)
+        flat = sd < FLAT * self._mean.detach().abs().clamp(min=1e-80)
+        self._sd = saturate(torch.where(flat, 0.0, sd))
 
     @classmethod
     def example(cls) -> Self:

@@ -114,7 +114,6 @@ def main() -> None:
                 high = mp.log1p(-mp.exp(low))
             rows.append([family, mean, spread, -margin, float(low)])
             rows.append([family, mean, spread, margin, float(high)])
-        print(family, len(rows), flush=True)
     table = {
         "columns": ["family", "mean", "spread", "margin", "log_prob"],
         "spread": {"gamma": "shape", "lognormal": "sd of log strength", "normal": "sd / mean"},
