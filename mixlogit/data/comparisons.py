@@ -308,7 +308,7 @@ class Comparisons:
             >>> [len(part) for part in data.split(0.2, seed=0)]
             [8, 2]
         """
-        n_test = round(fraction * self.n_comparisons)
+        n_test = round(fraction * self.n_comparisons) if 0 < fraction < 1 else 0
         if not 0 < n_test < self.n_comparisons:
             raise UsageError(
                 f"A test fraction of {fraction} of {_count(self.n_comparisons, 'comparison')} "

@@ -1,7 +1,8 @@
 """Rows entered twice, and rows that say the opposite of another one.
 
-Judging the same pair again is legitimate, so a repeat counts only if there are more of them than
-the design makes by chance. A row is split into where it was made (respondent, groups, every column
+Texts say which pair it was, so every repeat of one respondent counts. Items and margins may be
+equal because few pairs are judged over and over, which is legitimate: repeats then count only if
+there are more of them than the design makes by chance. A row is split into where it was made (respondent, groups, every column
 without a role) and what it says (pair and direction). The share of equal sayings among rows made
 in *different* places gives the number of repeats to expect in the same place.
 """
@@ -36,34 +37,38 @@ class Repeats:
     distinct: bool = False
 
 
-def repeats(place: Hashes, pair: Hashes, direction: Ints, continuous: bool) -> Repeats:
+def repeats(
+    place: Hashes, pair: Hashes, direction: Ints, rare: bool, certain: bool = False
+) -> Repeats:
     """Count repeated and contradicting rows beyond chance.
 
     Args:
         place: `comparison`-vector: hash of respondent and of everything but the pair.
         pair: Hash of the pair, whichever way round it was shown.
         direction: 0 or 1 for which of the two was preferred, 2 for a tie.
-        continuous: Whether two judged pairs are equal only if they are the same pair (texts,
-            margins), rather than one of a few (items).
+        rare: Whether two rows seldom have an equal pair (texts, margins, features), so that
+            repeats count even where there is one place only and nothing to compare with.
+        certain: Whether every repeat counts.
 
     Returns:
         The counts.
 
     Example:
         >>> place, pair = mix(np.array([1, 1, 2])), mix(np.array([5, 5, 7]))
-        >>> repeats(place, pair, np.array([0, 1, 0]), continuous=True)
+        >>> repeats(place, pair, np.array([0, 1, 0]), rare=True)
         Repeats(rows=0, flips=1, distinct=False)
     """
     inside = _tally(mix(place, pair), direction)
     if inside.cells == pair.size:
         return Repeats(0, 0, distinct=True)
+    if certain:
+        return Repeats(inside.repeated, inside.flipped)
     across = _tally(pair, direction)
     n = pair.size
     same_place = _pairs(np.unique(place, return_counts=True)[1])
     elsewhere = n * (n - 1) / 2 - same_place
     if elsewhere == 0:
-        # one place only: nothing to compare with, so trust repeats only of what is rarely equal
-        trusted = continuous and across.cells >= n / 2
+        trusted = rare and across.cells >= n / 2
         return Repeats(inside.repeated, inside.flipped) if trusted else Repeats(0, 0)
     chance = same_place / elsewhere
     more_rows = _beyond(inside.equal, chance * (across.equal - inside.equal))
@@ -148,5 +153,5 @@ def _beyond(observed: int, expected: float) -> bool:
     if observed == 0:
         return False
     # P(Poisson(expected) >= observed); the factor allows for designs that are not quite random
-    rare = expected <= 0 or float(gammainc(observed, expected)) < 1e-3
-    return rare and observed > 1.5 * expected
+    unlikely = expected <= 0 or float(gammainc(observed, expected)) < 1e-3
+    return unlikely and observed > 1.5 * expected

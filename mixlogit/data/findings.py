@@ -149,17 +149,17 @@ def _repeats(data: Comparisons, table: Table, source: Source, keep: Keep) -> Ite
         yield Finding(
             "duplicates",
             found.rows,
-            f"{_rows(found.rows)} an earlier row, the same in pair, outcome and every other "
-            "column, more often than chance explains: is a file in the data twice?",
+            f"{_rows(found.rows)} an earlier row in pair, outcome and every other column: "
+            "is something in the data twice?",
         )
     if found.flips:
-        who = "by one respondent " if data.respondent is not None else ""
+        who = " by one respondent" if data.respondent is not None else ""
         pairs = "1 pair was" if found.flips == 1 else f"{found.flips:,} pairs were"
         yield Finding(
             "flipped_duplicates",
             found.flips,
-            f"{pairs} judged both ways {who}more often than chance explains: are chosen and "
-            "rejected, or a and b, exchanged in some rows?",
+            f"{pairs} judged both ways{who}: are chosen and rejected, or a and b, "
+            "exchanged in some rows?",
         )
 
 
@@ -168,8 +168,9 @@ def _count_repeats(data: Comparisons, table: Table, source: Source, keep: Keep) 
     n = pair.size
     who = np.zeros(n, dtype=np.int64) if table.respondent is None else table.respondent[0]
     respondent = who.astype(np.uint64)
-    continuous = table.items is None
-    found = repeats(respondent, pair, direction, continuous)
+    rare = table.items is None
+    certain = {"chosen", "rejected"} <= set(table.texts) and table.respondent is not None
+    found = repeats(respondent, pair, direction, rare, certain)
     if found.distinct:
         return found  # no pair twice with one respondent, so none in a narrower place
     place = mix(who, *(codes for codes, _ in table.groups.values()))
@@ -180,7 +181,7 @@ def _count_repeats(data: Comparisons, table: Table, source: Source, keep: Keep) 
         if name not in used:
             hashed = hash_column(source.read(name))
             place = mix(place, hashed if keep is None else hashed[keep])
-    return replace(found, rows=repeats(place, pair, direction, continuous).rows)
+    return replace(found, rows=repeats(place, pair, direction, rare, certain).rows)
 
 
 def _used(data: Comparisons) -> set[str]:

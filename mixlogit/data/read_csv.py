@@ -45,7 +45,7 @@ def read_csv(name: str, data: pa.Buffer) -> Source:
             Unreadable(
                 name,
                 row.number - 1,  # the header is not a row
-                f"{row.actual_columns} cells where the header has {row.expected_columns}",
+                f"{_cells(row.actual_columns)} where the header has {row.expected_columns}",
             )
             for row in bad
         ]
@@ -79,6 +79,10 @@ def not_utf8(name: str, data: bytes) -> DataError | None:
             row=row or None,
         )
     return None
+
+
+def _cells(n: int) -> str:
+    return "1 cell" if n == 1 else f"{n} cells"
 
 
 def _header(name: str, data: pa.Buffer) -> list[str]:

@@ -87,6 +87,9 @@ def to_column(values: Sequence[object]) -> Column:
         >>> to_column([1, None]).type, to_column([1, "x"])
         (DataType(int64), [1, 'x'])
     """
+    types = set(map(type, values)) - {type(None)}
+    if len(types) > 1 and not types <= {int, float}:
+        return list(values)  # Arrow would read True among numbers as 1
     try:
         return pa.chunked_array([pa.array(values)])
     except (pa.ArrowException, ValueError, TypeError, OverflowError):

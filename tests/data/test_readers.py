@@ -36,7 +36,7 @@ def check(data: ml.Comparisons) -> None:
         ("v.csv", CSV.replace("\n", "\r\n")),
         ("v.csv", "\ufeff" + CSV),
         ("v.csv", "\n" + CSV.replace("\n", "\n\n")),
-        ("v.csv", CSV.replace("0.5", " +0.5 ")),
+        ("v.csv", CSV.replace("1.5", " +1.5 ")),
         ("v.jsonl", JSONL),
         ("v.jsonl", "\ufeff" + JSONL.replace("\n", "\r\n\r\n")),
         ("v.json", JSONL),
@@ -122,7 +122,7 @@ def test_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r'part-3.jsonl: no column "margin", which .*part-0'):
         ml.load(tmp_path)
     (tmp_path / "x.csv").write_text(CSV)
-    with pytest.raises(DataError, match="holds csv and jsonl files. Keep one kind"):
+    with pytest.raises(DataError, match=r"holds csv and jsonl files. Keep one kind"):
         ml.load(tmp_path)
 
 
@@ -137,7 +137,7 @@ def test_folder_with_types_that_differ(tmp_path: Path) -> None:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no .csv, .jsonl, .json or .parquet file in it"):
+    with pytest.raises(DataError, match=r"no .csv, .jsonl, .json or .parquet file in it"):
         ml.load(tmp_path)
 
 
@@ -159,7 +159,7 @@ def test_empty_folder(tmp_path: Path) -> None:
         ("v.csv", "margin,who\n1,é\n".encode("latin-1"), "v.csv, row 1: byte 0xe9 is not UTF-8."),
         ("v.csv", "märgin\n1\n".encode("latin-1"), "v.csv, the header: byte 0xe4 is not UTF-8."),
         ("v.csv", "margin\n1\n".encode("utf-16"), "v.csv, the header: byte 0xff is not UTF-8."),
-        ("v.csv", b'margin,"x\n1,2\n', "v.csv: not a readable CSV file ("),
+        ("v.csv", b"m" * 200_000, "v.csv: not a readable CSV file (field larger than"),
         ("v.csv", b"margin,margin\n1,2\n", 'two columns are called "margin". Rename one of them.'),
         ("v.json", b"[1, 2", "v.json: not valid JSON ("),
         ("v.json", b"5", "v.json: the file holds a number. It should hold a list of records."),
@@ -220,7 +220,7 @@ def test_ragged_csv(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         ml.load(path)
     assert str(caught.value) == (
-        f"{path}, row 2: 1 cells where the header has 2. "
+        f"{path}, row 2: 1 cell where the header has 2. "
         "2 rows are like this; --bad-rows drop skips them."
     )
     assert caught.value.row == 2
@@ -289,7 +289,7 @@ def test_other_objects() -> None:
         ml.load({"margin": [1]})
     with pytest.raises(UsageError, match="Expected a Dataset but got IterableDataset"):
         ml.load(datasets.Dataset(pa.table(COLUMNS)).to_iterable_dataset())
-    with pytest.raises(UsageError, match='no split "train". Splits: test.'):
+    with pytest.raises(UsageError, match=r'no split "train". Splits: test.'):
         ml.load(datasets.DatasetDict(test=datasets.Dataset(pa.table(COLUMNS))))
 
 
