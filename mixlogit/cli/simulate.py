@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.summary import data_line
+from mixlogit.cli.summary import plural
 from mixlogit.errors import StorageError
 
 __all__ = ["simulate"]
@@ -43,7 +43,6 @@ def simulate(
     features: Annotated[
         int, typer.Option(help="Compare alternatives of this many features.", metavar="K")
     ] = 0,
-    margin_sd: Annotated[float, typer.Option(help="Standard deviation of margins.")] = 2.0,
 ) -> None:
     """Write preference data with known truth: --output x.parquet, x.csv, x.jsonl or a folder.
 
@@ -64,20 +63,16 @@ def simulate(
         lapse=lapse,
         items=items,
         features=features,
-        margin_sd=margin_sd,
         seed=call.seed,
     )
     files = made.write(path)
-    call.terminal.say(f"data     {data_line(made.comparisons())}")
+    counts = f"{plural(comparisons, 'comparison')}, {plural(respondents, 'respondent')}"
+    call.terminal.say(f"data     {counts}")
     for file in files:
         call.terminal.say(f"Wrote {file}")
-    call.terminal.result(
-        {
-            "output": str(path),
-            "files": [str(file) for file in files],
-            "arguments": made.truth["arguments"],
-        }
-    )
+    names = [str(file) for file in files]
+    arguments = made.truth["arguments"]
+    call.terminal.result({"output": names[0], "files": names, "arguments": arguments})
 
 
 def _target(path: Path, *, overwrite: bool) -> Path:
