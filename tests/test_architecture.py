@@ -95,7 +95,8 @@ def third_party(name: str, tree: ast.Module) -> list[str]:
 
 def dangers(tree: ast.Module) -> list[str]:
     """Calls that can run code from a file or a string, and imports of pickle and its kin."""
-    found = [f"line {line}: {name}" for line, name in imports(tree) if under(name, BANNED_MODULES)]
+    banned = BANNED_MODULES | BANNED_CALLS
+    found = [f"line {line}: {name}" for line, name in imports(tree) if under(name, banned)]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         name = dotted(call.func)
         store = name.split(".")[-1] in {"save", "load"} and "param_store" in ast.unparse(call.func)

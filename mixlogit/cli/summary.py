@@ -81,8 +81,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence
 
     Example:
         >>> print(table("Strength", ["mean"], [("cv", ["0.35"])]))
-        Strength                               mean
-          cv                                   0.35
+        Strength                              mean
+          cv                                  0.35
     """
     width = max([_WIDTH, *(len(name) + 3 for name, _ in rows), len(title) + 1])
     cells = [max(8, *(len(row[index]) + 2 for _, row in rows)) for index in range(len(columns))]
