@@ -33,7 +33,10 @@ class Fixed(StrengthFamily):
 
     def __init__(self, mean: Tensor | float, *, validate_args: bool | None = None) -> None:
         super().__init__(mean=mean, validate_args=validate_args)
-        self._mean = saturate(self.parameters["mean"])
+
+    @property
+    def _mean(self) -> Tensor:
+        return saturate(self.parameters["mean"])
 
     @classmethod
     def example(cls) -> Self:
@@ -132,10 +135,16 @@ class Classes(StrengthFamily):
         self, strengths: Tensor, shares: Tensor, *, validate_args: bool | None = None
     ) -> None:
         super().__init__(strengths=strengths, shares=shares, validate_args=validate_args)
-        strengths, shares = broadcast_tensors(*self.parameters.values())
-        self._strengths = saturate(strengths)
-        self._shares = saturate(shares / shares.sum(-1, keepdim=True))
-        self.signed = bool((strengths.detach() < 0).any())
+        self.signed = bool((self.parameters["strengths"].detach() < 0).any())
+
+    @property
+    def _strengths(self) -> Tensor:
+        return saturate(broadcast_tensors(*self.parameters.values())[0])
+
+    @property
+    def _shares(self) -> Tensor:
+        shares = broadcast_tensors(*self.parameters.values())[1]
+        return saturate(shares / shares.sum(-1, keepdim=True))
 
     def _shape(self) -> torch.Size:
         return super()._shape()[:-1]

@@ -30,13 +30,20 @@ class MeanCV(StrengthFamily):
         self, mean: Tensor | float, cv: Tensor | float, *, validate_args: bool | None = None
     ) -> None:
         super().__init__(mean=mean, cv=cv, validate_args=validate_args)
-        self._mean = saturate(self.parameters["mean"].clamp(min=1e-100, max=1e100))
-        cv = self.parameters["cv"].clamp(max=1e6)
-        self._cv = saturate(torch.where(cv < FLAT, 0.0, cv))
 
     def _validate(self) -> None:
         check_parameter("mean", self.parameters["mean"], 1e-100, 1e100)
         check_parameter("cv", self.parameters["cv"], 0.0, 1e6)
+
+    # Computed at each use, so that a family can be used in more than one backward pass.
+    @property
+    def _mean(self) -> Tensor:
+        return saturate(self.parameters["mean"].clamp(min=1e-100, max=1e100))
+
+    @property
+    def _cv(self) -> Tensor:
+        cv = self.parameters["cv"].clamp(max=1e6)
+        return saturate(torch.where(cv < FLAT, 0.0, cv))
 
     @property
     def mean(self) -> Tensor:
@@ -87,7 +94,8 @@ class LogNormal(MeanCV):
 
     @property
     def _sigma(self) -> Tensor:
-        return self._cv * torch.sqrt(log1p_over(torch.ones_like(self._cv), self._cv**2))
+        cv = self._cv
+        return cv * torch.sqrt(log1p_over(torch.ones_like(cv), cv**2))
 
     @property
     def log_sd(self) -> Tensor:
@@ -135,12 +143,11 @@ class LogNormal(MeanCV):
 
     def _log_low(self, away: Tensor, nodes: int | None) -> Tensor:
         """Log of E[sigmoid(-strength x away)], away >= 0."""
-        flat = self._cv == 0
-        sigma = torch.where(flat, 1.0, self._sigma) if bool(flat.any()) else self._sigma
-        value = _log_low(away, self._mean, sigma, nodes)
+        mean, sigma, flat = self._mean, self._sigma, self._cv == 0
         if not bool(flat.any()):
-            return value
-        reward = (away * self._mean).clamp(max=torch.finfo(away.dtype).max)
+            return _log_low(away, mean, sigma, nodes)
+        value = _log_low(away, mean, torch.where(flat, 1.0, sigma), nodes)
+        reward = (away * mean).clamp(max=torch.finfo(away.dtype).max)
         return torch.where(flat, logsigmoid(-reward), value)
 
 

@@ -59,10 +59,16 @@ class Normal(StrengthFamily):
         self, mean: Tensor | float, sd: Tensor | float, *, validate_args: bool | None = None
     ) -> None:
         super().__init__(mean=mean, sd=sd, validate_args=validate_args)
-        self._mean = saturate(self.parameters["mean"].clamp(min=-1e100, max=1e100))
+
+    @property
+    def _mean(self) -> Tensor:
+        return saturate(self.parameters["mean"].clamp(min=-1e100, max=1e100))
+
+    @property
+    def _sd(self) -> Tensor:
         sd = self.parameters["sd"].clamp(max=1e100)
-        flat = sd < FLAT * self._mean.detach().abs().clamp(min=1e-80)
-        self._sd = saturate(torch.where(flat, 0.0, sd))
+        flat = sd < FLAT * self.parameters["mean"].detach().abs().clamp(min=1e-80)
+        return saturate(torch.where(flat, 0.0, sd))
 
     @classmethod
     def example(cls) -> Self:
@@ -88,11 +94,12 @@ class Normal(StrengthFamily):
         return self.mean, self.sd
 
     def _standardise(self, u: Tensor) -> Tensor:
-        if self._validating and bool((self._sd <= 0).any()):
+        mean, sd = self._mean, self._sd
+        if self._validating and bool((sd <= 0).any()):
             raise UsageError(
                 'Expected sd > 0 for a density but got 0. Consider strength("fixed", mean=...).'
             )
-        return (u - self._mean) / self._sd
+        return (u - mean) / sd
 
     def log_density(self, u: Tensor) -> Tensor:
         """Log density of u = strength."""
@@ -113,18 +120,19 @@ class Normal(StrengthFamily):
     ) -> Tensor:
         """Strengths drawn at random, a `shape x batch` tensor."""
         with torch.no_grad():
+            mean, sd = self._mean, self._sd
             size = (*shape, *self.batch_shape)
-            z = torch.randn(size, generator=generator, dtype=torch.float64, device=self._sd.device)
-            strength: Tensor = self._mean + self._sd * z
-            return strength
+            z = torch.randn(size, generator=generator, dtype=sd.dtype, device=sd.device)
+            return mean + sd * z
 
     def _log_choice_prob(self, margin: Tensor, nodes: int | None) -> Tensor:
         if nodes is not None:
             return super()._log_choice_prob(margin, nodes)
+        mean = self._mean
         away = torch.where(margin < 0, -margin, margin)
-        size = torch.where(self._mean < 0, -self._mean, self._mean)
+        size = torch.where(mean < 0, -mean, mean)
         low = _log_low(away, size, self._sd).clamp(max=-0.6)
-        same = (margin < 0) == (self._mean < 0)
+        same = (margin < 0) == (mean < 0)
         return torch.where(same, log1mexp(low), low)
 
 
