@@ -11,6 +11,7 @@ from mixlogit.errors import DataError, UsageError
 __all__ = ["ColumnNames", "Roles", "no_margin", "resolve"]
 
 _OPTIONS = {"groups": "--by"}
+_SHOWN = 30
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,16 @@ def no_margin(source: Source) -> DataError:
     return DataError(
         f"{source.name}: no column says what is compared. Make margins with "
         '"mixlogit margins", or name one of --margin, --item-a with --item-b, and --features. '
-        f"Columns: {', '.join(source.names)}.",
+        f"Columns: {_columns(source)}.",
         file=source.name,
     )
+
+
+def _columns(source: Source) -> str:
+    """The columns, as messages list them."""
+    shown = source.names[:_SHOWN]
+    more = len(source.names) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _listed(names: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -171,7 +179,7 @@ def _require(source: Source, role: str, name: str) -> None:
     hint = f' Did you mean "{close[0]}"?' if close else ""
     raise DataError(
         f'{source.name}: no column "{name}" for {_option(role)}.{hint} '
-        f"Columns: {', '.join(source.names)}.",
+        f"Columns: {_columns(source)}.",
         file=source.name,
         column=name,
     )
@@ -194,7 +202,7 @@ def _outcome_needed(source: Source, roles: Roles) -> None:
     if roles.kind in ("items", "features") and roles.outcome is None:
         raise DataError(
             f'{source.name}: no column "outcome", which {roles.kind} need. Name it with '
-            f"--outcome. Columns: {', '.join(source.names)}.",
+            f"--outcome. Columns: {_columns(source)}.",
             file=source.name,
             column="outcome",
         )

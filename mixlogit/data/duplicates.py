@@ -2,9 +2,9 @@
 
 Texts say which pair it was, so every repeat of one respondent counts. Items and margins may be
 equal because few pairs are judged over and over, which is legitimate: repeats then count only if
-there are more of them than the design makes by chance. A row is split into where it was made (respondent, groups, every column
-without a role) and what it says (pair and direction). The share of equal sayings among rows made
-in *different* places gives the number of repeats to expect in the same place.
+there are more of them than the design makes by chance. A row is split into where it was made
+(respondent, groups, every column without a role) and what it says (pair and direction). The share
+of equal sayings among rows made in *different* places gives the number to expect in the same one.
 """
 
 from dataclasses import dataclass

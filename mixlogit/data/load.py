@@ -14,7 +14,7 @@ from mixlogit.data.outcomes import OutcomeLabels
 from mixlogit.data.problems import BadRows
 from mixlogit.data.readers import FORMATS, read_path
 from mixlogit.data.source import Part, Source, source_of_table, to_column
-from mixlogit.data.values import Column
+from mixlogit.data.values import Column, printable
 from mixlogit.errors import DataError, UsageError
 
 __all__ = ["load"]
@@ -62,10 +62,14 @@ def load(
         >>> load(table, outcome="winner", labels="a=1,b=2")
         Comparisons(items, 2 comparisons, 3 items)
     """
-    table = _open(data, split, source)
-    table.check_names()
-    roles = resolve(table, **columns)
-    return build(table, roles, labels=labels, bad_rows=bad_rows)
+    try:
+        table = _open(data, split, source)
+        table.check_names()
+        roles = resolve(table, **columns)
+        return build(table, roles, labels=labels, bad_rows=bad_rows)
+    except (DataError, UsageError) as error:
+        error.args = (printable(str(error)),)  # names in the data may hold line breaks
+        raise
 
 
 def _open(data: Any, split: str, name: str | None) -> Source:

@@ -35,12 +35,15 @@ def read_csv(name: str, data: pa.Buffer) -> Source:
     unreadable: list[Unreadable] = []
     try:
         table = _parse(data, header, None)
-    except pa.ArrowInvalid:
+    except pa.ArrowInvalid as first:
+        wrong = not_utf8(name, bytes(data))
+        if wrong:
+            raise wrong from first
         bad: list[pacsv.InvalidRow] = []
         try:
             table = _parse(data, header, bad)
         except pa.ArrowInvalid as error:
-            raise _unreadable(name, data, error) from error
+            raise _unreadable(name, error) from error
         unreadable = [
             Unreadable(
                 name,
@@ -92,7 +95,7 @@ def _header(name: str, data: pa.Buffer) -> list[str]:
     try:
         header = next((row for row in csv.reader(text) if row), None)
     except csv.Error as error:
-        raise _unreadable(name, data, error) from error
+        raise _unreadable(name, error) from error
     if header is None:
         raise DataError(f"{name}: the file is empty.", file=name)
     return header
@@ -123,8 +126,6 @@ def _parse(data: pa.Buffer, header: list[str], bad: list[pacsv.InvalidRow] | Non
     )
 
 
-def _unreadable(name: str, data: pa.Buffer, error: Exception) -> DataError:
+def _unreadable(name: str, error: Exception) -> DataError:
     reason = str(error).splitlines()[0]
-    return not_utf8(name, bytes(data)) or DataError(
-        f"{name}: not a readable CSV file ({reason}).", file=name
-    )
+    return DataError(f"{name}: not a readable CSV file ({reason}).", file=name)

@@ -9,7 +9,7 @@ from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
 from mixlogit.data.numbers import numbers
 from mixlogit.data.problems import Problem
 from mixlogit.data.source import Source
-from mixlogit.data.values import Bad, Column, Floats, Ints
+from mixlogit.data.values import Bad, Column, Floats, Ints, printable
 
 __all__ = ["NO_GROUP", "Rows"]
 
@@ -165,6 +165,5 @@ def _is_kind(column: str, raw: Column, kind: str) -> Callable[[int], str]:
 
 def _short(text: str) -> str:
     """A value in a message: printable, on one line, at most 40 characters."""
-    text = text.encode("utf-8", "backslashreplace").decode()
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    text = printable(text)
     return text if len(text) <= 40 else text[:37] + "..."

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from mixlogit.data.comparisons import Comparisons
 from mixlogit.data.draw import Design, draw
 from mixlogit.data.load import load
-from mixlogit.errors import UsageError
+from mixlogit.errors import StorageError, UsageError
 from mixlogit.run.write import replacing, write_json, write_parquet
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ class Simulated:
         }
         if path.suffix not in writers:
             raise UsageError(f"{path}: write simulated data to .parquet, .csv or .jsonl.")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{path} cannot be written: {error.strerror}."
+            raise StorageError(message, file=path) from error
         with replacing(path) as temporary:
             writers[path.suffix](temporary)
         files = [path, path.with_suffix(".truth.json")]

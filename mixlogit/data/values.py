@@ -27,6 +27,7 @@ __all__ = [
     "null_rows",
     "others",
     "plain",
+    "printable",
     "type_kind",
 ]
 
@@ -104,6 +105,21 @@ def is_text(kind: Any) -> bool:
 def plain(kind: Any) -> Any:
     """The type of the values, also of a dictionary-encoded column."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def printable(text: str) -> str:
+    """Text for one line of a message: what cannot be printed is escaped.
+
+    Example:
+        >>> printable("one" + chr(27) + "two") == "one" + chr(92) + "x1btwo"
+        True
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in text
+    )
 
 
 def null_rows(column: Any) -> Ints:

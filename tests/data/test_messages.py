@@ -144,3 +144,11 @@ def test_a_check_that_leaves_no_row() -> None:
     assert message(DataError, "votes.csv", bad_rows="drop") == (
         "votes.csv: no row is left, all 2 are malformed. Row 1: margin is text ('x')."
     )
+
+
+def test_many_columns_are_not_all_listed() -> None:
+    names = ["m\ny", *(f"c{i}" for i in range(40))]
+    Path("votes.jsonl").write_text(json.dumps(dict.fromkeys(names, 1)))
+    said = message(DataError, "votes.jsonl")
+    assert said.endswith("c27, c28 and 11 more.")
+    assert "Columns: m\\ny, c0" in said
