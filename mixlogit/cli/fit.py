@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import report_text, write_results
+from mixlogit.cli.report import Trace, report_text, write_results
 from mixlogit.cli.summary import data_line
 from mixlogit.errors import UsageError
 
@@ -92,13 +92,14 @@ def run_fit(
         data, held_out = _read(call, test, test_fraction)
         call.terminal.say(f"data     {data_line(data)}")
         label = f"fit      {asked['family']}"
-        with call.terminal.progress(label) as progress:
+        with call.terminal.progress(label) as show:
+            trace = Trace(show)
             posterior = ml.fit(
                 data,
                 by=list(call.columns["groups"]),
                 priors=ml.Priors(**{k: v for k, v in priors.items() if v is not None}),
                 seed=call.seed,
-                progress=progress,
+                progress=trace,
                 **asked,
             )
         result = posterior.to_dict()
@@ -106,6 +107,7 @@ def run_fit(
             result["held_out"] = posterior.held_out(held_out)
         text = report_text(posterior, result)
         write_results(run.folder, data, posterior, result, text)
+        trace.write(run.folder / "metrics.jsonl")
         failed = not all(check.ok for check in posterior.checks)
         run.state = "check failed" if failed else "done"
     call.terminal.say(text)

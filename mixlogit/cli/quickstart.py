@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import report_text, write_results
+from mixlogit.cli.report import Trace, report_text, write_results
 from mixlogit.cli.summary import data_line
 
 __all__ = ["quickstart"]
@@ -29,11 +29,13 @@ def quickstart(call: Invocation) -> int:
         )
         data = made.comparisons(source="quickstart")
         say(f"data     {data_line(data)}; mean strength {_MEAN}, cv {_CV}")
-        with call.terminal.progress("fit      lognormal") as progress:
-            posterior = ml.fit(data, family="lognormal", seed=call.seed, progress=progress)
+        with call.terminal.progress("fit      lognormal") as show:
+            trace = Trace(show)
+            posterior = ml.fit(data, family="lognormal", seed=call.seed, progress=trace)
         result = posterior.to_dict()
         text = report_text(posterior, result, truth={"mean": _MEAN, "cv": _CV})
         write_results(run.folder, data, posterior, result, text)
+        trace.write(run.folder / "metrics.jsonl")
         made.write(run.folder / "judges.parquet")
         failed = not all(check.ok for check in posterior.checks)
         run.state = "check failed" if failed else "done"

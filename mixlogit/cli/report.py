@@ -1,17 +1,46 @@
 """The text and files of a finished fit."""
 
+import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixlogit.cli.summary import checks_line, number, strength_table
+from mixlogit.cli.terminal import Progress
 from mixlogit.run import write_json, write_text
 
 if TYPE_CHECKING:
     from mixlogit.data import Comparisons
     from mixlogit.models import Posterior
 
-__all__ = ["data_record", "report_text", "write_results"]
+__all__ = ["Trace", "data_record", "report_text", "write_results"]
+
+
+class Trace:
+    """Progress that is shown and kept, for `metrics.jsonl`.
+
+    Example:
+        >>> trace = Trace(lambda stage, done, total: None)
+        >>> trace("map", 1, 2)
+        >>> {**trace.events[0], "seconds": 0}
+        {'stage': 'map', 'done': 1, 'total': 2, 'seconds': 0}
+    """
+
+    def __init__(self, show: Progress) -> None:
+        self._show = show
+        self._start = time.monotonic()
+        self.events: list[dict[str, str | float]] = []
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Keep and show one event."""
+        seconds = round(time.monotonic() - self._start, 3)
+        self.events.append({"stage": stage, "done": done, "total": total, "seconds": seconds})
+        self._show(stage, done, total)
+
+    def write(self, path: Path) -> None:
+        """Write one JSON object a line."""
+        write_text(path, "".join(json.dumps(event) + "\n" for event in self.events))
 
 
 def report_text(
