@@ -136,7 +136,7 @@ def _records(data: pa.Buffer) -> Iterator[tuple[int, Record | str]]:
 
 def _parse(text: bytes) -> object:
     try:
-        return json.loads(text.decode(), object_pairs_hook=_object)
+        return _DECODER.decode(text.decode())
     except UnicodeDecodeError as error:
         return _Broken(f"byte 0x{text[error.start]:02x} is not UTF-8")
     except json.JSONDecodeError as error:
@@ -157,6 +157,9 @@ def _object(pairs: list[tuple[str, object]]) -> Record:
 
 def _shown_kind(value: object) -> str:
     return "null" if value is None else kind_of(value)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def _columns(records: list[Record]) -> dict[str, Column]:

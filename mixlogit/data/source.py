@@ -1,7 +1,9 @@
 """One view of every kind of table: names, raw columns, and where each row came from."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -63,11 +65,10 @@ class Source:
 
     def locate(self, index: int) -> tuple[str, int]:
         """File and row number (from 1) of a position in the table."""
-        for part in self.parts:
-            if index < part.n:
-                return part.file, index + 1 if part.rows is None else int(part.rows[index])
-            index -= part.n
-        raise IndexError(index)
+        starts = list(accumulate((part.n for part in self.parts), initial=0))
+        at = bisect_right(starts, index) - 1
+        part, index = self.parts[at], index - starts[at]
+        return part.file, index + 1 if part.rows is None else int(part.rows[index])
 
     def check_names(self) -> None:
         """Refuse two columns of one name, since it is unclear which one is meant."""

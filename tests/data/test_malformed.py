@@ -229,6 +229,7 @@ def test_two_faults_in_one_row_are_one_drop(tmp_path: Path) -> None:
     data = write(rows(margin=float("nan"), chosen=""), "parquet", tmp_path)
     kept = ml.load(data, bad_rows="drop")
     assert [(drop.row, drop.column) for drop in kept.dropped] == [(2, "chosen")]
+    assert repr(kept) == "Comparisons(margin, 3 comparisons, 2 respondents, 1 dropped)"
 
 
 def test_broken_unicode_in_json(tmp_path: Path) -> None:
@@ -237,3 +238,17 @@ def test_broken_unicode_in_json(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 1: respondent is text with broken Unicode"):
         ml.load(path)
     assert ml.load(path, bad_rows="drop").n_comparisons == 1
+
+
+def test_bytes_among_names() -> None:
+    frame = pd.DataFrame({"margin": [1.0, 2.0], "respondent": ["w", b"w"]})
+    with pytest.raises(DataError, match=r"row 2: respondent is bytes \(b'w'\)"):
+        ml.load(frame)
+
+
+@pytest.mark.parametrize("column", ["margin", "respondent", "chosen", "outcome"])
+def test_columns_of_nulls(column: str) -> None:
+    table = table_of(rows())
+    table = table.set_column(table.column_names.index(column), column, pa.nulls(4))
+    with pytest.raises(DataError, match=f'Table, row 1: "{column}" is missing'):
+        ml.load(table)

@@ -230,6 +230,43 @@ def test_ragged_csv(tmp_path: Path) -> None:
     assert [(drop.row, drop.column) for drop in kept.dropped] == [(2, ""), (4, ""), (5, "margin")]
 
 
+def test_csv_that_arrow_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise pa.ArrowInvalid("no such thing\nat all")
+
+    monkeypatch.setattr("mixlogit.data.read_csv._parse", refuse)
+    path = tmp_path / "v.csv"
+    path.write_text(CSV)
+    with pytest.raises(DataError, match=r"not a readable CSV file \(no such thing\)\.$"):
+        ml.load(path)
+
+
+def test_damaged_parquet_page(tmp_path: Path) -> None:
+    path = tmp_path / "v.parquet"
+    pq.write_table(pa.table(COLUMNS), path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[10:90] = b"\xff" * 80
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"v.parquet: not a readable Parquet file"):
+        ml.load(path)
+
+
+def test_a_folder_of_empty_and_full_files(tmp_path: Path) -> None:
+    for i, values in enumerate(([], [1.0], [], [2.0, float("nan")])):
+        column = pa.array(values, pa.float64())
+        pq.write_table(pa.table({"margin": column}), tmp_path / f"{i}.parquet")
+    kept = ml.load(tmp_path, bad_rows="drop")
+    assert kept.n_comparisons == 2
+    assert [(drop.file, drop.row) for drop in kept.dropped] == [(str(tmp_path / "3.parquet"), 2)]
+
+
+def test_underscores_are_no_digits(tmp_path: Path) -> None:
+    path = tmp_path / "v.csv"
+    path.write_text("margin\n1_000\n2\n")
+    with pytest.raises(DataError, match="row 1: margin is text \\('1_000'\\)"):
+        ml.load(path)
+
+
 def test_a_text_of_ten_megabytes(tmp_path: Path) -> None:
     long = "x" * 10_000_000
     (tmp_path / "v.csv").write_text(f"margin,chosen,rejected\n1,{long},y\n-1,a,b\n")
