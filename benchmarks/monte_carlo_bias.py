@@ -78,14 +78,22 @@ def draws_loss(margin: Tensor, draws: int, seed: int) -> Callable[[Tensor, Tenso
     return loss
 
 
+def standard_errors(
+    loss: Callable[[Tensor, Tensor], Tensor], at: tuple[float, float], n: int
+) -> Tensor:
+    """Standard errors of (mean log, sd of log) from the Hessian of the mean loss."""
+    point = torch.tensor(at, dtype=torch.float64)
+    hessian = torch.autograd.functional.hessian(lambda x: loss(x[0], x[1]), point)
+    return torch.linalg.inv(n * hessian).diagonal().sqrt()
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    generator = torch.Generator().manual_seed(options.seed)
-    margin = simulate(options.comparisons, generator)
+    margin = simulate(options.comparisons, torch.Generator().manual_seed(options.seed))
     print(
         f"{options.comparisons:,} comparisons, margins Normal(0, {MARGIN_SD:g}), "
         f"mean of log strength {MEAN_LOG}, sd of log strength {SIGMA}\n"
@@ -94,15 +102,17 @@ def main() -> None:
     losses = {
         "exact": quadrature_loss(margin, None),
         "quadrature, 8 nodes": quadrature_loss(margin, 8),
+        **{f"{k} fresh draws": draws_loss(margin, k, options.seed + 1) for k in (64, 16, 4)},
     }
-    for draws in (64, 16, 4):
-        losses[f"{draws} fresh draws"] = draws_loss(margin, draws, options.seed + 1)
+    found = {}
     for name, loss in losses.items():
         start = time.perf_counter()
-        mean_log, sigma = maximum(loss)
+        found[name] = mean_log, sigma = maximum(loss)
         seconds = time.perf_counter() - start
         shown = f"{sigma:.3f}" if sigma > 2 * TINY else f"< {2 * TINY}"
         print(f"{name:<22}{mean_log:>12.3f}{shown:>12}{seconds:>10.1f}", flush=True)
+    errors = standard_errors(losses["exact"], found["exact"], options.comparisons)
+    print(f"\nstandard errors of the exact estimates: {errors[0]:.3f} and {errors[1]:.3f}")
 
 
 if __name__ == "__main__":
