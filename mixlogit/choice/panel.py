@@ -19,27 +19,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.rules import stretched_rule
 from mixlogit.choice.table import LikelihoodTable, interpolate_rows, interpolation_matrix
 
-__all__ = ["PanelLikelihood", "at_nodes"]
+__all__ = ["PanelLikelihood"]
 
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _LONG = 50.0  # information (per unit of the grid coordinate) above which a panel is long
 _VOTES = 150.0  # more (weighted) votes than this make a panel long too
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
-
-
-def at_nodes(family: StrengthFamily) -> StrengthFamily:
-    """The same family with a last axis of size 1, to broadcast its parameters against nodes.
-
-    Example:
-        >>> from mixlogit.choice import strength
-        >>> at_nodes(strength("gamma", mean=torch.ones(3), cv=torch.ones(3))).batch_shape
-        torch.Size([3, 1])
-    """
-    return type(family)(**{name: value.unsqueeze(-1) for name, value in family.parameters.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,12 +254,7 @@ class PanelLikelihood:
         draws = max(1, _CHUNK // (n_rows * len(self._rule[0]) * 16))
         parts = []
         for start in range(0, n_draws, draws):
-            part = type(family)(
-                **{
-                    name: value[start : start + draws, where]
-                    for name, value in family.parameters.items()
-                }
-            )
+            part = select(family, where, slice(start, start + draws))
             parts.append(self._adaptive(part, values)[0])
         return torch.cat(parts)
 

@@ -143,8 +143,8 @@ def chebyshev_nodes(low: float, high: float, count: int) -> Tensor:
     """Chebyshev points of an interval, a `count`-vector in rising order.
 
     Example:
-        >>> [round(float(x), 3) for x in chebyshev_nodes(-1.0, 1.0, 3)]
-        [-0.866, 0.0, 0.866]
+        >>> [round(float(x), 3) for x in chebyshev_nodes(0.0, 2.0, 3)]
+        [0.134, 1.0, 1.866]
     """
     k = torch.arange(count, dtype=torch.float64)
     return 0.5 * (low + high) - 0.5 * (high - low) * torch.cos((2 * k + 1) * math.pi / (2 * count))

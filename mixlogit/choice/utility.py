@@ -1,0 +1,169 @@
+"""Likelihoods where the margins are latent: item utilities or feature weights.
+
+The margin of a comparison is the difference of two item utilities (Bradley-Terry), or a weighted
+sum of feature differences. Each respondent's strength is integrated out on nodes centred and
+scaled at the respondent's own mean and standard deviation, found anew at every parameter value
+without gradient.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from mixlogit.choice.batching import at_nodes, select
+from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.link import log_lapsed
+from mixlogit.choice.rules import stretched_rule
+
+__all__ = ["Rows", "UtilityLikelihood", "latent_margins"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Comparisons in the order of their respondents; the recorded choice comes first.
+
+    Attributes:
+        first: Item chosen, a `comparison`-vector; None with features.
+        second: Item not chosen, a `comparison`-vector; None with features.
+        features: `comparison x feature`, chosen minus other; None with items.
+        weight: Weight, a `comparison`-vector; a tie is two rows of half a vote.
+        respondent: Respondent's code, a `comparison`-vector, rising.
+        block: Block of parameters of each respondent, a `respondent`-vector.
+        n_blocks: Number of blocks.
+    """
+
+    first: Tensor | None
+    second: Tensor | None
+    features: Tensor | None
+    weight: Tensor
+    respondent: Tensor
+    block: Tensor
+    n_blocks: int
+
+
+def latent_margins(rows: Rows, utilities: Tensor) -> Tensor:
+    """Margins of the recorded choices.
+
+    Args:
+        rows: The comparisons.
+        utilities: `draw x item` utilities or `draw x feature` weights.
+
+    Returns:
+        `draw x comparison`.
+    """
+    if rows.features is not None:
+        return utilities @ rows.features.T
+    assert rows.first is not None
+    assert rows.second is not None
+    return utilities[:, rows.first] - utilities[:, rows.second]
+
+
+class UtilityLikelihood:
+    """Marginal log-likelihood given utilities, strengths integrated out.
+
+    Args:
+        rows: The comparisons.
+        panel: One strength for each respondent; otherwise one for each comparison.
+    """
+
+    def __init__(self, rows: Rows, *, panel: bool = True) -> None:
+        self.rows, self.panel = rows, panel
+        self.n_respondents = len(rows.block)
+        self._rule = stretched_rule()
+
+    def __call__(
+        self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
+    ) -> Tensor:
+        """Log-likelihood of each block.
+
+        Args:
+            family: Mixing distribution with batch shape `draw x block`.
+            lapse: Lapse rates, `draw x 1`, or None.
+            utilities: `draw x item` utilities or `draw x feature` weights.
+
+        Returns:
+            `draw x block`, nats, differentiable in every argument.
+        """
+        each = self.by_respondent(family, lapse, utilities)
+        out = torch.zeros(len(each), self.rows.n_blocks, dtype=torch.float64)
+        return out.index_add(1, self.rows.block, each)
+
+    def by_respondent(
+        self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
+    ) -> Tensor:
+        """Log-likelihood of each respondent: `draw x respondent`, nats."""
+        margin = latent_margins(self.rows, utilities)
+        if not self.panel:
+            own = select(family, self.rows.block[self.rows.respondent])
+            log_p = log_lapsed(own.log_choice_prob(margin), lapse)
+            return self._sum(log_p * self.rows.weight)
+        return torch.logsumexp(self.nodes(family, lapse, margin)[1], -1)
+
+    def nodes(
+        self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Strengths and log masses of each respondent's quadrature nodes.
+
+        Args:
+            family: Mixing distribution with batch shape `draw x block`.
+            lapse: Lapse rates, `draw x 1`, or None.
+            margin: `draw x comparison`, positive where the recorded choice agrees.
+
+        Returns:
+            Strengths and log masses, both `draw x respondent x node`; the log-sum-exp of the
+            masses over nodes is the marginal log-likelihood.
+        """
+        if family.atoms is not None:
+            strengths, log_shares = (part[:, self.rows.block] for part in family.atoms)
+            return strengths, self._curves(strengths, margin, lapse) + log_shares
+        own = select(family, self.rows.block)
+        spread, (x, log_weight) = at_nodes(own), self._rule
+        linear = own.coordinate == "linear"
+        with torch.no_grad():
+            centre, scale = self._mode(own, lapse, margin)
+            for _ in range(2):
+                u = centre + scale * x
+                strengths = u if linear else u.exp()
+                log_f = self._curves(strengths, margin, lapse) + spread.log_density(u)
+                weight = torch.softmax(log_f + log_weight, -1)
+                centre = (weight * u).sum(-1, keepdim=True)
+                variance = (weight * (u - centre).square()).sum(-1, keepdim=True)
+                scale = torch.maximum(variance.sqrt(), 0.15 * scale)
+            u = centre + scale * x
+            strengths = u if linear else u.exp()
+        curves = self._curves(strengths, margin, lapse)
+        return strengths, curves + spread.log_density(u) + log_weight + scale.log()
+
+    def _curves(self, strengths: Tensor, margin: Tensor, lapse: Tensor | None) -> Tensor:
+        """Log-likelihood of each respondent at own strengths: `draw x respondent x node`."""
+        scaled = strengths[:, self.rows.respondent] * margin.unsqueeze(-1)
+        share = None if lapse is None else lapse.unsqueeze(-1)
+        log_p = log_lapsed(logsigmoid(scaled), share)
+        return self._sum(log_p * self.rows.weight.unsqueeze(-1))
+
+    def _sum(self, values: Tensor) -> Tensor:
+        """Sum over each respondent's comparisons (axis 1)."""
+        shape = (len(values), self.n_respondents, *values.shape[2:])
+        return values.new_zeros(shape).index_add(1, self.rows.respondent, values)
+
+    def _mode(
+        self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Mode and width of each respondent's integrand by Fisher scoring: `draw x resp. x 1`."""
+        location, width = family.location_scale()
+        precision = width.square().reciprocal()
+        linear, kept = family.coordinate == "linear", 1.0 if lapse is None else 1.0 - lapse
+        u, weight = location, self.rows.weight
+        for _ in range(8):
+            b = (u if linear else u.exp())[:, self.rows.respondent]
+            p = torch.sigmoid(b * margin)
+            slope = kept * p * (1 - p) * (margin if linear else b * margin)
+            mixed = kept * p + (1 - kept) / 2
+            information = slope.square() / (mixed * (1 - mixed)).clamp_min(1e-12)
+            total = self._sum(information * weight) + precision
+            gradient = self._sum(slope / mixed.clamp_min(1e-300) * weight)
+            move = (gradient - precision * (u - location)) / total
+            u = u + (move if linear else move.clamp(-1.5, 1.5))
+        return u.unsqueeze(-1), total.rsqrt().unsqueeze(-1)

@@ -1,0 +1,136 @@
+"""Inference: mode and Hessian, full-rank guide, importance resampling, NUTS where needed."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mixlogit.models.guide import FullRankGuide, fit_guide
+from mixlogit.models.importance import importance_draws
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.mode import Mode, find_mode
+from mixlogit.models.nuts import nuts_draws
+
+__all__ = ["Inferred", "infer", "root_of_covariance"]
+
+K_LIMIT, _FEW = 0.7, 100.0
+_HIGH = 60  # more parameters than this and importance sampling is not tried
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """Draws of the population parameters, and how they were come by.
+
+    Attributes:
+        theta: `chain x draw x replicate x parameter`; chains are independent restarts.
+        mode: The best mode.
+        method: "importance" or "nuts".
+        k_hat: Largest Pareto k of the restarts, `replicate`; NaN where it was not tried.
+        effective: Effective proposal draws, summed over restarts, `replicate`.
+        log_evidence: Log marginal likelihood, `replicate`, nats.
+        evidence_by: "importance" or "laplace".
+        elbo: ELBO of the first restart at each step, nats.
+        spread_of_modes: Largest difference of the restarts' log densities, nats.
+    """
+
+    theta: Tensor
+    mode: Mode
+    method: str
+    k_hat: Tensor
+    effective: Tensor
+    log_evidence: Tensor
+    evidence_by: str
+    elbo: list[float]
+    spread_of_modes: float
+
+
+def root_of_covariance(hessian: Tensor) -> Tensor:
+    """Root of the Laplace covariance, `replicate x parameter x parameter`.
+
+    Directions that the posterior does not bend in get a standard deviation of 3, wide for a
+    logarithm or a standardised effect.
+    """
+    values, vectors = torch.linalg.eigh(-hessian)
+    return vectors * values.clamp_min(1.0 / 9.0).rsqrt().unsqueeze(-2)
+
+
+def infer(
+    joint: LogJoint,
+    *,
+    chains: int = 4,
+    draws: int = 1000,
+    seed: int = 0,
+    method: str = "auto",
+    progress: Progress | None = None,
+) -> Inferred:
+    """Posterior draws of a program's parameters.
+
+    Args:
+        joint: The program.
+        chains: Independent restarts: own starting point, guide and proposals.
+        draws: Draws of each chain.
+        seed: Seed.
+        method: "auto" (importance resampling; NUTS where Pareto k > 0.7 or effective draws are
+            fewer than 100), "importance" or "nuts".
+        progress: Called with a stage, steps done and steps in all.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    say = progress or (lambda stage, done, total: None)
+    modes, parts, elbo = [], [], []
+    high = joint.size > _HIGH
+    for chain in range(1 if high else chains):
+        start = joint.start()
+        if chain:
+            offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
+            start = start + 0.7 * offset
+        modes.append(find_mode(joint, start))
+        say("mode", chain + 1, chains)
+    best = max(modes, key=lambda mode: float(mode.value.sum()))
+    spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
+    root = root_of_covariance(best.hessian)
+    laplace = (
+        best.value
+        + 0.5 * joint.size * math.log(2 * math.pi)
+        + torch.linalg.slogdet(root)[1]
+    )
+    unknown = torch.full_like(laplace, math.nan)
+    if not high and method != "nuts":
+        for chain in range(chains):
+            torch.manual_seed(seed + chain)
+            guide = FullRankGuide(joint, best.theta, root)
+            trace = fit_guide(guide)
+            elbo = elbo or trace
+            with torch.no_grad():
+                location, scale = guide.location(), guide.scale_root()
+            parts.append(
+                importance_draws(
+                    joint, location, scale, proposals=draws, draws=draws, generator=generator
+                )
+            )
+            say("posterior", chain + 1, chains)
+        k_hat = torch.stack([p.k_hat for p in parts]).amax(0)
+        effective = torch.stack([p.effective for p in parts]).sum(0)
+        evidence = torch.logsumexp(torch.stack([p.log_evidence for p in parts]), 0)
+        evidence = evidence - math.log(chains)
+        good = bool((k_hat <= K_LIMIT).all()) and bool((effective >= _FEW).all())
+        if good or method == "importance" or joint.n_replicates > 1:
+            theta = torch.stack([p.theta for p in parts])
+            return Inferred(
+                theta, best, "importance", k_hat, effective, evidence, "importance", elbo, spread
+            )
+    else:
+        k_hat, effective, evidence = unknown, unknown, laplace
+    by = "laplace" if high or bool((k_hat > K_LIMIT).any()) or method == "nuts" else "importance"
+    theta = nuts_draws(
+        joint, best.theta, root, chains=chains, warmup=200, draws=max(100, draws // 2), seed=seed,
+        progress=lambda done, total: say("nuts", done, total),
+    )
+    if by == "laplace":
+        evidence = laplace
+    return Inferred(
+        theta.unsqueeze(-2), best, "nuts", k_hat, effective, evidence, by, elbo, spread
+    )

@@ -1,0 +1,128 @@
+"""A Pyro program seen as a function of one flat vector for each draw."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from pyro import poutine
+from torch import Tensor
+
+from mixlogit.choice import StrengthFamily
+from mixlogit.models.sites import Spec
+
+__all__ = ["LogJoint", "Site"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A sample site: its event shape and its place in the flat vector."""
+
+    name: str
+    event_shape: torch.Size
+    start: int
+    stop: int
+
+
+class LogJoint:
+    """Log prior and log-likelihood of a program at many parameter values at once.
+
+    All sites have real support, so a value is a flat vector: `draw x replicate x parameter`
+    (one replicate where the spec has none).
+
+    Args:
+        program: The Pyro program, called with `likelihood` and `spec`.
+        likelihood: Its likelihood.
+        spec: What it samples.
+        draws_at_once: How many draws the likelihood should see in one call.
+    """
+
+    def __init__(
+        self,
+        program: Callable[..., None],
+        likelihood: object,
+        spec: Spec,
+        draws_at_once: int = 1024,
+    ) -> None:
+        self.program, self.likelihood, self.spec = program, likelihood, spec
+        self.draws_at_once = draws_at_once
+        self.n_replicates = spec.n_replicates or 1
+        trace = poutine.trace(program).get_trace(_nothing, spec)
+        self.sites: list[Site] = []
+        start = 0
+        for name, node in self._latent(trace):
+            shape = node["fn"].event_shape
+            size = int(torch.Size(shape).numel())
+            self.sites.append(Site(name, shape, start, start + size))
+            start += size
+        self.size = start
+
+    @staticmethod
+    def _latent(trace: poutine.Trace) -> list[tuple[str, dict[str, object]]]:
+        return [
+            (name, node)
+            for name, node in trace.nodes.items()
+            if node["type"] == "sample"
+            and not node["is_observed"]
+            and type(node["fn"]).__name__ != "_Subsample"
+        ]
+
+    def unpack(self, theta: Tensor) -> dict[str, Tensor]:
+        """Values of the sites: `draw (x replicate) x event`."""
+        if self.spec.n_replicates is None:
+            theta = theta.squeeze(-2)
+        return {
+            site.name: theta[..., site.start : site.stop].reshape(
+                *theta.shape[:-1], *site.event_shape
+            )
+            for site in self.sites
+        }
+
+    def start(self) -> Tensor:
+        """Where to begin: prior locations, with a modest spread; `replicate x parameter`."""
+        theta = torch.zeros(self.n_replicates, self.size, dtype=torch.float64)
+        begin = {"log_cv": -0.7, "logit_lapse": -3.0}
+        for site in self.sites:
+            value = begin.get(site.name, 0.0)
+            if site.name.startswith("log_scale"):
+                value = -1.5
+            if site.name == "log_mean":
+                value = torch.tensor(self.spec.centre).log().item()
+            theta[:, site.start : site.stop] = value
+        return theta
+
+    def parts(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Log prior and log-likelihood, each `draw x replicate`, nats, differentiable.
+
+        Args:
+            theta: `draw x replicate x parameter`.
+        """
+        pieces = [self._parts(part) for part in theta.split(self.draws_at_once)]
+        return torch.cat([p for p, _ in pieces]), torch.cat([q for _, q in pieces])
+
+    def _parts(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        conditioned = poutine.condition(self.program, data=self.unpack(theta))
+        trace = poutine.trace(conditioned).get_trace(self.likelihood, self.spec)
+        trace.compute_log_prob()
+        shape = theta.shape[:2]
+        prior, likelihood = theta.new_zeros(shape), theta.new_zeros(shape)
+        factors = ("panels", "comparisons")
+        for name, node in trace.nodes.items():
+            if node["type"] != "sample" or type(node["fn"]).__name__ == "_Subsample":
+                continue
+            value = node["log_prob"]
+            value = value.unsqueeze(-1) if self.spec.n_replicates is None else value
+            if name in factors:
+                likelihood = likelihood + value
+            else:
+                prior = prior + value
+        return prior, likelihood
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Log joint density, `draw x replicate`, nats."""
+        prior, likelihood = self.parts(theta)
+        return prior + likelihood
+
+
+def _nothing(family: StrengthFamily, *_: Tensor | None) -> Tensor:
+    """A likelihood that says nothing: enough to find the sites."""
+    return torch.zeros(family.batch_shape, dtype=torch.float64)

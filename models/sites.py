@@ -1,0 +1,230 @@
+"""The sample sites that the Pyro programs share.
+
+Every site has real support: a standard deviation is sampled as its logarithm, with the density
+of the prior that is stated for the standard deviation itself. (An autoguide over constrained
+sites with an analytic KL drops the change of variables in Pyro 1.9, and real sites need none.)
+"""
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from mixlogit.choice import FAMILIES, StrengthFamily
+from mixlogit.models.priors import Priors
+
+__all__ = ["GroupDesign", "Spec", "group_effects", "lapse_rate", "replicates", "strength"]
+__all__ += ["score", "utilities"]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupDesign:
+    """One group column: its labels, and which label each block of parameters has."""
+
+    column: str
+    labels: tuple[str, ...]
+    level: Tensor  # block-vector
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """What a program samples.
+
+    Attributes:
+        family: Name of the strength family.
+        priors: The priors.
+        centre: Centre of the prior of mean strength; 1 where it is anchored.
+        anchored: Mean strength fixed at 1 (latent utilities carry the scale).
+        lapse: Whether comparisons may be answered at random.
+        groups: Group columns.
+        n_classes: Classes of the `classes` family.
+        contrarians: Whether its first class has negative strength.
+        n_replicates: Independent data sets fitted side by side; None for one.
+        n_utilities: Free item utilities or feature weights; 0 where margins are given.
+        utility_basis: `free x item` matrix that maps them to utilities that sum to zero.
+    """
+
+    family: str
+    priors: Priors
+    centre: float = 1.0
+    anchored: bool = False
+    lapse: bool = False
+    groups: tuple[GroupDesign, ...] = field(default=())
+    n_classes: int = 2
+    contrarians: bool = False
+    n_replicates: int | None = None
+    n_utilities: int = 0
+    utility_basis: Tensor | None = None
+
+
+def replicates(spec: Spec) -> AbstractContextManager[object]:
+    """The plate of independent data sets, if there are several."""
+    if spec.n_replicates is None:
+        return nullcontext()
+    return pyro.plate("replicate", spec.n_replicates, dim=-1)
+
+
+def _log_half_normal(scale: float) -> dist.Distribution:
+    """Distribution of log x for x ~ HalfNormal(scale)."""
+    return dist.TransformedDistribution(
+        dist.HalfNormal(_real(scale)), [dist.transforms.ExpTransform().inv]
+    )
+
+
+def _real(value: float) -> Tensor:
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def _by_block(value: Tensor, spec: Spec) -> Tensor:
+    """A scalar site as `draw x block`: replicates are blocks, one data set is one block."""
+    return value if spec.n_replicates is not None else value.unsqueeze(-1)
+
+
+def strength(spec: Spec, effects: tuple[Tensor, Tensor] | None = None) -> StrengthFamily:
+    """Sample the mixing distribution.
+
+    Sites: `log_mean` (unless anchored), `log_cv` (families with a spread); for `classes`,
+    `log_gaps` between the logs of neighbouring strengths, `share_logits` against the first
+    class, and `log_reversal`, the size of a negative strength relative to the smallest positive.
+
+    Args:
+        spec: What to sample.
+        effects: Effects on log mean and log cv, each `... x block`.
+
+    Returns:
+        The family, with batch shape `... x block`.
+    """
+    log_mean = _real(0.0)
+    if not spec.anchored:
+        log_mean = pyro.sample(
+            "log_mean", dist.Normal(_real(math.log(spec.centre)), spec.priors.log_mean_sd)
+        )
+    log_mean = _by_block(log_mean, spec)
+    if effects is not None:
+        log_mean = log_mean + effects[0]
+    if spec.family == "fixed":
+        return FAMILIES["fixed"](mean=log_mean.exp(), validate_args=False)
+    if spec.family == "classes":
+        return _classes(spec, log_mean, effects)
+    log_cv = _by_block(pyro.sample("log_cv", _log_half_normal(spec.priors.cv_scale)), spec)
+    if effects is not None:
+        log_cv = log_cv + effects[1]
+    log_mean, log_cv = torch.broadcast_tensors(log_mean, log_cv)
+    mean, cv = log_mean.exp(), log_cv.clamp(-18.0, 12.0).exp()
+    if spec.family == "normal":
+        return FAMILIES["normal"](mean=mean, sd=mean * cv, validate_args=False)
+    return FAMILIES[spec.family](mean=mean, cv=cv, validate_args=False)
+
+
+def _classes(
+    spec: Spec, log_mean: Tensor, effects: tuple[Tensor, Tensor] | None
+) -> StrengthFamily:
+    """Strengths in rising order with mean absolute strength exp(log_mean)."""
+    n_positive = spec.n_classes - int(spec.contrarians)
+    shape = (spec.n_classes - 1,)
+    logits = pyro.sample("share_logits", dist.Normal(_real(0.0), 1.5).expand(shape).to_event(1))
+    shares = torch.softmax(torch.cat([torch.zeros_like(logits[..., :1]), logits], -1), -1)
+    parts = [torch.zeros_like(logits[..., :1])]
+    if n_positive > 1:
+        gap = _log_half_normal(2.0 * spec.priors.cv_scale)
+        gaps = pyro.sample("log_gaps", gap.expand((n_positive - 1,)).to_event(1))
+        parts.append(gaps.clamp(max=3.5).exp().cumsum(-1))
+    levels = torch.cat(parts, -1)
+    if effects is None:
+        spread = torch.ones_like(log_mean)
+    else:
+        spread = effects[1].exp()
+    if spec.n_replicates is None:
+        levels, shares = levels.unsqueeze(-2), shares.unsqueeze(-2)
+    size = (levels * spread.unsqueeze(-1)).exp()
+    if spec.contrarians:
+        reversal = pyro.sample("log_reversal", dist.Normal(_real(0.0), 0.5))
+        reversal = _by_block(reversal, spec).unsqueeze(-1).exp()
+        size = torch.cat([-reversal.expand(*size.shape[:-1], 1), size], -1)
+    scale = log_mean.exp().unsqueeze(-1) / (shares * size.abs()).sum(-1, keepdim=True)
+    strengths, shares = torch.broadcast_tensors(size * scale, shares)
+    return FAMILIES["classes"](strengths=strengths, shares=shares, validate_args=False)
+
+
+def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
+    """Sample hierarchical effects of every group column on log mean and log cv.
+
+    Sites per column: `log_scale_mean:COLUMN`, `log_scale_cv:COLUMN` (logs of the standard
+    deviations) and `z_mean:COLUMN`, `z_cv:COLUMN` (standardised effects). The `fixed` family
+    has no effects on log cv.
+
+    Returns:
+        Effects on log mean and on log cv, `... x block`.
+    """
+    totals: list[Tensor] = []
+    for kind in ("mean",) if spec.family == "fixed" else ("mean", "cv"):
+        total = _real(0.0)
+        for group in spec.groups:
+            log_scale = pyro.sample(
+                f"log_scale_{kind}:{group.column}", _log_half_normal(spec.priors.group_scale)
+            )
+            z = pyro.sample(
+                f"z_{kind}:{group.column}",
+                dist.Normal(_real(0.0), 1.0).expand((len(group.labels),)).to_event(1),
+            )
+            total = total + (log_scale.clamp(max=3.0).exp().unsqueeze(-1) * z)[..., group.level]
+        totals.append(total)
+    return totals[0], totals[-1] if len(totals) == 2 else torch.zeros_like(totals[0])
+
+
+def lapse_rate(spec: Spec) -> Tensor | None:
+    """Sample the lapse rate, `... x 1` (or `... x replicate`), through its logit.
+
+    Site: `logit_lapse`, with the density of lapse ~ Beta(a, b).
+    """
+    if not spec.lapse:
+        return None
+    beta = dist.Beta(*(_real(x) for x in spec.priors.lapse))
+    logit = dist.TransformedDistribution(beta, [dist.transforms.SigmoidTransform().inv])
+    rate = torch.sigmoid(pyro.sample("logit_lapse", logit).clamp(-25.0, 25.0))
+    return _by_block(rate, spec)
+
+
+def utilities(spec: Spec) -> Tensor:
+    """Sample item utilities (summing to zero in each component) or feature weights.
+
+    Site: `utilities_free`, independent Normal(0, utility_sd) along an orthonormal basis.
+
+    Returns:
+        `... x item` or `... x feature`.
+    """
+    free = pyro.sample(
+        "utilities_free",
+        dist.Normal(_real(0.0), spec.priors.utility_sd).expand((spec.n_utilities,)).to_event(1),
+    )
+    return free if spec.utility_basis is None else free @ spec.utility_basis
+
+
+def score(
+    name: str,
+    likelihood: Callable[..., Tensor],
+    spec: Spec,
+    family: StrengthFamily,
+    *others: Tensor | None,
+) -> None:
+    """Score the comparisons: a factor with one value for each draw (and replicate).
+
+    Args:
+        name: Name of the factor.
+        likelihood: Takes a `draw x block` family and the others, gives `draw x block`.
+        spec: What was sampled.
+        family: Batch shape `block` or `draw x block`.
+        others: Lapse rate, utilities: last axis their own, before it the draws if any.
+    """
+    if len(family.batch_shape) == 1:  # a single execution of the program
+        lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
+        family = type(family)(**lifted, validate_args=False)
+        total = likelihood(family, *(x if x is None else x.unsqueeze(0) for x in others))[0]
+    else:
+        total = likelihood(family, *others)
+    pyro.factor(name, total if spec.n_replicates is not None else total.sum(-1))
