@@ -2,12 +2,12 @@
 
 from mixlogit.models import sites
 from mixlogit.models.per_comparison import Likelihood
-from mixlogit.models.sites import Spec
+from mixlogit.models.sites import Sampled, Spec
 
 __all__ = ["grouped"]
 
 
-def grouped(likelihood: Likelihood, spec: Spec) -> None:
+def grouped(likelihood: Likelihood, spec: Spec) -> Sampled:
     """Pyro program: hierarchical effects of group columns on log mean and log cv.
 
     A respondent whose group changes between comparisons has one strength in each group.
@@ -19,4 +19,4 @@ def grouped(likelihood: Likelihood, spec: Spec) -> None:
     """
     effects = sites.group_effects(spec)
     family = sites.strength(spec, effects)
-    sites.score("panels", likelihood, spec, family, sites.lapse_rate(spec))
+    return sites.score("panels", likelihood, spec, family, sites.lapse_rate(spec))

@@ -64,7 +64,7 @@ def _jitter(root: Tensor) -> Tensor:
     return 1e-14 * scale * torch.eye(root.shape[-1], dtype=root.dtype)
 
 
-def fit_guide(guide: FullRankGuide, *, steps: int = 80, tolerance: float = 0.01) -> list[float]:
+def fit_guide(guide: FullRankGuide, *, steps: int = 80, tolerance: float = 0.05) -> list[float]:
     """Maximise Pyro's ELBO from the Laplace approximation.
 
     Adam with a rate that falls linearly to 0; stops at the half way point when the ELBO has not

@@ -8,7 +8,7 @@ from pyro import poutine
 from torch import Tensor
 
 from mixlogit.choice import StrengthFamily
-from mixlogit.models.sites import Spec
+from mixlogit.models.sites import Sampled, Spec
 
 __all__ = ["LogJoint", "Site"]
 
@@ -38,7 +38,7 @@ class LogJoint:
 
     def __init__(
         self,
-        program: Callable[..., None],
+        program: Callable[..., Sampled],
         likelihood: object,
         spec: Spec,
         draws_at_once: int = 1024,
@@ -99,19 +99,33 @@ class LogJoint:
         pieces = [self._parts(part) for part in theta.split(self.draws_at_once)]
         return torch.cat([p for p, _ in pieces]), torch.cat([q for _, q in pieces])
 
+    def log_likelihood(self, theta: Tensor, *, penalised: bool = False) -> Tensor:
+        """Log-likelihood, `draw x replicate`; with the prior of utilities if `penalised`."""
+        total = self.parts(theta)[1]
+        if penalised and self.spec.n_utilities:
+            values = self.unpack(theta)["utilities_free"]
+            sd = self.spec.priors.utility_sd
+            total = total - 0.5 * (values / sd).square().sum(-1).unsqueeze(-1)
+        return total
+
+    def sampled(self, theta: Tensor) -> Sampled:
+        """The family, lapse rate and utilities at `draw x replicate x parameter` values."""
+        conditioned = poutine.condition(self.program, data=self.unpack(theta))
+        out: Sampled = conditioned(_nothing, self.spec)
+        return out
+
     def _parts(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         conditioned = poutine.condition(self.program, data=self.unpack(theta))
         trace = poutine.trace(conditioned).get_trace(self.likelihood, self.spec)
         trace.compute_log_prob()
         shape = theta.shape[:2]
         prior, likelihood = theta.new_zeros(shape), theta.new_zeros(shape)
-        factors = ("panels", "comparisons")
         for name, node in trace.nodes.items():
             if node["type"] != "sample" or type(node["fn"]).__name__ == "_Subsample":
                 continue
             value = node["log_prob"]
             value = value.unsqueeze(-1) if self.spec.n_replicates is None else value
-            if name in factors:
+            if name in ("panels", "comparisons"):
                 likelihood = likelihood + value
             else:
                 prior = prior + value

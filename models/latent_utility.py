@@ -2,12 +2,12 @@
 
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models import sites
-from mixlogit.models.sites import Spec
+from mixlogit.models.sites import Sampled, Spec
 
 __all__ = ["latent_utility"]
 
 
-def latent_utility(likelihood: UtilityLikelihood, spec: Spec) -> None:
+def latent_utility(likelihood: UtilityLikelihood, spec: Spec) -> Sampled:
     """Pyro program: utilities, and strengths (mean 1) that multiply their differences.
 
     The mean strength is anchored at 1: the utilities carry the scale. Groups act as in the
@@ -20,4 +20,4 @@ def latent_utility(likelihood: UtilityLikelihood, spec: Spec) -> None:
     values = sites.utilities(spec)
     effects = sites.group_effects(spec) if spec.groups else None
     family = sites.strength(spec, effects)
-    sites.score("panels", likelihood, spec, family, sites.lapse_rate(spec), values)
+    return sites.score("panels", likelihood, spec, family, sites.lapse_rate(spec), values)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mixlogit.choice import StrengthFamily
 from mixlogit.models import sites
-from mixlogit.models.sites import Spec
+from mixlogit.models.sites import Sampled, Spec
 
 __all__ = ["Likelihood", "per_comparison"]
 
@@ -17,7 +17,7 @@ class Likelihood(Protocol):
     def __call__(self, family: StrengthFamily, lapse: Tensor | None) -> Tensor: ...
 
 
-def per_comparison(likelihood: Likelihood, spec: Spec) -> None:
+def per_comparison(likelihood: Likelihood, spec: Spec) -> Sampled:
     """Pyro program: `p(d) = E_F[sigmoid(b d)]`, each comparison its own b ~ F.
 
     This is what MixDPO (mixed logit, arXiv 2601.06180) assumes. Without respondents its spread
@@ -29,4 +29,4 @@ def per_comparison(likelihood: Likelihood, spec: Spec) -> None:
     """
     with sites.replicates(spec):
         family = sites.strength(spec)
-        sites.score("comparisons", likelihood, spec, family, sites.lapse_rate(spec))
+        return sites.score("comparisons", likelihood, spec, family, sites.lapse_rate(spec))

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import pyro
 import pyro.distributions as dist
@@ -18,7 +19,7 @@ from torch import Tensor
 from mixlogit.choice import FAMILIES, StrengthFamily
 from mixlogit.models.priors import Priors
 
-__all__ = ["GroupDesign", "Spec", "group_effects", "lapse_rate", "replicates", "strength"]
+__all__ = ["GroupDesign", "Sampled", "Spec", "group_effects", "lapse_rate", "replicates", "strength"]
 __all__ += ["score", "utilities"]
 
 
@@ -29,6 +30,20 @@ class GroupDesign:
     column: str
     labels: tuple[str, ...]
     level: Tensor  # block-vector
+
+
+class Sampled(NamedTuple):
+    """What one execution of a program sampled.
+
+    Attributes:
+        family: The mixing distribution, batch shape `... x block`.
+        lapse: Lapse rate, `... x 1`, or None.
+        utilities: `... x item` utilities or `... x feature` weights, or None.
+    """
+
+    family: StrengthFamily
+    lapse: Tensor | None
+    utilities: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,25 +221,26 @@ def utilities(spec: Spec) -> Tensor:
 
 
 def score(
-    name: str,
-    likelihood: Callable[..., Tensor],
-    spec: Spec,
-    family: StrengthFamily,
-    *others: Tensor | None,
-) -> None:
+    name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: Any
+) -> Sampled:
     """Score the comparisons: a factor with one value for each draw (and replicate).
 
     Args:
         name: Name of the factor.
         likelihood: Takes a `draw x block` family and the others, gives `draw x block`.
         spec: What was sampled.
-        family: Batch shape `block` or `draw x block`.
-        others: Lapse rate, utilities: last axis their own, before it the draws if any.
+        sampled: The fields of `Sampled`; last axes their own, before them the draws if any.
+
+    Returns:
+        What was sampled.
     """
+    out = Sampled(*sampled)
+    family, others = out.family, out[1:] if out.utilities is not None else out[1:2]
     if len(family.batch_shape) == 1:  # a single execution of the program
         lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
-        family = type(family)(**lifted, validate_args=False)
-        total = likelihood(family, *(x if x is None else x.unsqueeze(0) for x in others))[0]
+        one = type(family)(**lifted, validate_args=False)
+        total = likelihood(one, *(x if x is None else x.unsqueeze(0) for x in others))[0]
     else:
         total = likelihood(family, *others)
     pyro.factor(name, total if spec.n_replicates is not None else total.sum(-1))
+    return out

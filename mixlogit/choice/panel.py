@@ -151,7 +151,7 @@ class PanelLikelihood:
         columns = []
         for b, block in enumerate(self._blocks):
             if len(block.rows):
-                columns.append(self._short(family, b, k).sum(0))
+                columns.append(self._short(family, b, k, total=True))
             else:
                 columns.append(torch.zeros(family.batch_shape[0], dtype=torch.float64))
         total = torch.stack(columns, -1)
@@ -162,26 +162,28 @@ class PanelLikelihood:
 
     # short panels -----------------------------------------------------------------------
 
-    def _short(self, family: StrengthFamily, b: int, k: int) -> Tensor:
-        """Log marginal of the short panels of block b: `respondent x draw`."""
+    def _short(
+        self, family: StrengthFamily, b: int, k: int, *, total: bool = False
+    ) -> Tensor:
+        """Log marginal of the short panels of block b: `respondent x draw`, or their sum."""
         block, n_draws = self._blocks[b], family.batch_shape[0]
         if not len(block.rows):
             return torch.zeros(0, n_draws, dtype=torch.float64)
         if family.atoms is not None:
             strengths, log_shares = (part[:, b] for part in family.atoms)
-            return self._on_points(block.values[k], strengths, log_shares)
+            return self._on_points(block.values[k], strengths, log_shares, total=total)
         wide = self._is_wide(family)[:, b]
         if bool(wide.all()):
-            return self._on_grid(block, k, self._log_mass(family, b))
-        if not bool(wide.any()):
-            return self._on_points(block.values[k], *self._population_nodes(family, b))
-        out = torch.empty(len(block.rows), n_draws, dtype=torch.float64)
+            return self._on_grid(block, k, self._log_mass(family, b), total=total)
         strengths, log_weight = self._population_nodes(family, b)
-        narrow = self._on_points(block.values[k], strengths[~wide], log_weight[~wide])
-        broad = self._on_grid(block, k, self._log_mass(family, b)[wide])
+        if not bool(wide.any()):
+            return self._on_points(block.values[k], strengths, log_weight, total=total)
+        narrow = self._on_points(
+            block.values[k], strengths[~wide], log_weight[~wide], total=total
+        )
+        broad = self._on_grid(block, k, self._log_mass(family, b)[wide], total=total)
         order = torch.argsort(torch.cat([torch.nonzero(wide), torch.nonzero(~wide)]).squeeze(-1))
-        out = torch.cat([broad, narrow], -1)[:, order]
-        return out
+        return torch.cat([broad, narrow], -1)[..., order]
 
     def _is_wide(self, family: StrengthFamily) -> Tensor:
         """Whether the grid resolves the population: `draw x block`."""
@@ -197,18 +199,25 @@ class PanelLikelihood:
         last = torch.logaddexp(log_mass[:, -1:], above[:, b : b + 1])
         return torch.cat([first, log_mass[:, 1:-1], last], -1)
 
-    def _on_grid(self, block: _Block, k: int, log_mass: Tensor) -> Tensor:
-        """Log of `sum_g exp(L_ag) mass_g`, as one matrix product: `respondent x draw`."""
+    def _on_grid(
+        self, block: _Block, k: int, log_mass: Tensor, *, total: bool = False
+    ) -> Tensor:
+        """Log of `sum_g exp(L_ag) mass_g`, as one matrix product.
+
+        Returns:
+            `respondent x draw`, or its sum over respondents, a `draw`-vector.
+        """
         top = log_mass.detach().amax(-1, keepdim=True)
-        mass = (log_mass - top).exp()
-        chance = block.scaled[k] @ mass.T
-        lost = chance < 1e-280  # the peaks are too far apart for the product: do it in logs
-        out = torch.log(torch.where(lost, 1.0, chance)) + block.peak[k].unsqueeze(-1) + top.T
-        if bool(lost.any()):
-            row, draw = torch.nonzero(lost, as_tuple=True)
-            exact = torch.logsumexp(block.values[k][row] + log_mass[draw], -1)
-            out = out.index_put((row, draw), exact)
-        return out
+        chance = block.scaled[k] @ (log_mass - top).exp().T
+        if bool(chance.detach().amin() < 1e-280):
+            # the peaks of some panel and population are too far apart for the product
+            each = torch.stack(
+                [torch.logsumexp(block.values[k] + row, -1) for row in log_mass], -1
+            )
+            return each.sum(0) if total else each
+        if total:
+            return chance.log().sum(0) + block.peak[k].sum() + len(chance) * top.squeeze(-1)
+        return chance.log() + block.peak[k].unsqueeze(-1) + top.T
 
     def _population_nodes(self, family: StrengthFamily, b: int) -> tuple[Tensor, Tensor]:
         """Nodes at the population's own mean and sd: strengths and log weights, `draw x node`."""
@@ -222,10 +231,15 @@ class PanelLikelihood:
         )
         return self.table.grid.to_strength(u), density[:, b] + log_weight + scale.log()
 
-    def _on_points(self, values: Tensor, strengths: Tensor, log_weight: Tensor) -> Tensor:
-        """Log of `sum_j exp(L_a(b_j)) weight_j` at shared strengths: `respondent x draw`.
+    def _on_points(
+        self, values: Tensor, strengths: Tensor, log_weight: Tensor, *, total: bool = False
+    ) -> Tensor:
+        """Log of `sum_j exp(L_a(b_j)) weight_j` at shared strengths.
 
         Differentiable in the strengths too (classes move their atoms).
+
+        Returns:
+            `respondent x draw`, or its sum over respondents, a `draw`-vector.
         """
         n_draws, n_points = strengths.shape
         n_rows = len(values)
@@ -235,7 +249,8 @@ class PanelLikelihood:
             part = slice(start, start + draws)
             matrix = interpolation_matrix(self.table.grid, strengths[part].reshape(-1))
             at = (values @ matrix).view(n_rows, -1, n_points) + log_weight[part]
-            columns.append(torch.logsumexp(at, -1))
+            each = torch.logsumexp(at, -1)
+            columns.append(each.sum(0) if total else each)
         return torch.cat(columns, -1)
 
     # long panels ------------------------------------------------------------------------

@@ -66,7 +66,8 @@ def lagrange_weights(position: Tensor, size: int) -> tuple[Tensor, Tensor]:
     first = (position.detach().floor().long() - (ORDER // 2 - 1)).clamp(0, size - ORDER)
     offsets = torch.arange(ORDER, dtype=position.dtype)
     gaps = (position - first).unsqueeze(-1) - offsets  # [..., point]
-    same = torch.eye(ORDER, dtype=torch.bool)
-    others = torch.where(same, torch.ones((), dtype=position.dtype), gaps.unsqueeze(-2))
-    scale = torch.where(same, 1.0, offsets.unsqueeze(-1) - offsets).prod(-1)
-    return first, others.prod(-1) / scale
+    one = torch.ones_like(gaps[..., :1])
+    before = torch.cat([one, gaps[..., :-1].cumprod(-1)], -1)
+    after = torch.cat([one, gaps[..., 1:].flip(-1).cumprod(-1)], -1).flip(-1)
+    scale = [math.prod(j - m for m in range(ORDER) if m != j) for j in range(ORDER)]
+    return first, before * after / torch.tensor(scale, dtype=position.dtype)

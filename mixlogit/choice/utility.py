@@ -6,7 +6,7 @@ scaled at the respondent's own mean and standard deviation, found anew at every 
 without gradient.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +41,22 @@ class Rows:
     respondent: Tensor
     block: Tensor
     n_blocks: int
+
+    def merged(self) -> "Rows":
+        """The same with equal comparisons of a respondent as one row of their summed weight."""
+        if self.first is None or self.second is None:
+            return self
+        n_items = int(torch.maximum(self.first.max(), self.second.max())) + 1
+        key = (self.respondent * n_items + self.first) * n_items + self.second
+        pair, where = torch.unique(key, return_inverse=True)
+        weight = torch.zeros(len(pair), dtype=torch.float64).index_add(0, where, self.weight)
+        return replace(
+            self,
+            first=pair // n_items % n_items,
+            second=pair % n_items,
+            weight=weight,
+            respondent=pair // (n_items * n_items),
+        )
 
 
 def latent_margins(rows: Rows, utilities: Tensor) -> Tensor:

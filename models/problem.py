@@ -1,0 +1,162 @@
+"""From preference data to the programs that fit it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+
+import torch
+from torch import Tensor
+
+from mixlogit.choice.link import LinkLikelihood
+from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.table import Grid, LikelihoodTable, likelihood_table, strength_grid
+from mixlogit.choice.utility import Rows, UtilityLikelihood
+from mixlogit.data import Comparisons
+from mixlogit.errors import UsageError
+from mixlogit.models.basis import sum_to_zero_basis
+from mixlogit.models.grouped import grouped
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.lapse import lapse_nodes
+from mixlogit.models.latent_utility import latent_utility
+from mixlogit.models.panel import panel as panel_program
+from mixlogit.models.per_comparison import per_comparison
+from mixlogit.models.priors import Priors
+from mixlogit.models.sites import GroupDesign, Spec
+from mixlogit.models.units import Units, signed_rows
+
+__all__ = ["Problem"]
+
+_ELEMENTS = 4_000_000  # respondents x draws (or rows x nodes x draws) evaluated at once
+
+
+class Problem:
+    """Preference data made ready for any family, with and without a lapse rate.
+
+    Args:
+        data: The comparisons.
+        panel: One strength for each respondent; None: where there are respondents.
+        by: Group columns with effects on strength.
+        priors: The priors.
+        n_classes: Classes of the `classes` family.
+        contrarians: Whether its first class has negative strength.
+
+    Raises:
+        UsageError: A panel without respondents, an unknown group column.
+    """
+
+    def __init__(
+        self,
+        data: Comparisons,
+        *,
+        panel: bool | None = None,
+        by: Sequence[str] = (),
+        priors: Priors | None = None,
+        n_classes: int = 2,
+        contrarians: bool = False,
+    ) -> None:
+        if panel and data.respondent is None:
+            raise UsageError("A panel needs respondents. Name their column with --respondent.")
+        missing = [column for column in by if column not in data.groups]
+        if missing:
+            known = ", ".join(data.groups) or "none"
+            raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        self.data, self.priors = data, priors or Priors()
+        self.panel = data.respondent is not None if panel is None else panel
+        self.units = Units.of(data, tuple(by), panel=self.panel)
+        self.index, self.sign, self.weight = signed_rows(data)
+        self.unit_of_row = self.units.of_comparison[self.index]
+        self.spec = self._spec(tuple(by), n_classes, contrarians)
+        self._tables: dict[tuple[bool, bool], LikelihoodTable] = {}
+
+    def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
+        groups = tuple(
+            GroupDesign(column, self.data.groups[column].labels, self.units.level[:, k])
+            for k, column in enumerate(by)
+        )
+        shared = {"priors": self.priors, "groups": groups, "n_classes": n_classes}
+        if self.data.kind == "margin":
+            rms = float(self.margin.square().mean().sqrt())
+            centre = self.priors.mean or 1.0 / rms
+            return Spec("fixed", centre=centre, contrarians=contrarians, **shared)
+        basis = None
+        if self.data.component is not None:
+            basis = sum_to_zero_basis(self.data.component)
+        size = len(self.data.feature_names) if basis is None else len(basis)
+        return Spec(
+            "fixed", anchored=True, contrarians=contrarians, n_utilities=size,
+            utility_basis=basis, **shared,
+        )
+
+    @cached_property
+    def margin(self) -> Tensor:
+        """Signed margins, a `row`-vector: positive where the recorded choice agrees."""
+        assert self.data.margin is not None
+        return self.sign * self.data.margin[self.index]
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Items or features, in the order of the units."""
+        order = torch.argsort(self.unit_of_row, stable=True)
+        index, first = self.index[order], self.sign[order] > 0
+        items: list[Tensor | None] = [None, None]
+        features = None
+        if self.data.item_a is not None and self.data.item_b is not None:
+            a, b = self.data.item_a[index], self.data.item_b[index]
+            items = [torch.where(first, a, b), torch.where(first, b, a)]
+        elif self.data.features is not None:
+            features = self.sign[order].unsqueeze(-1) * self.data.features[index]
+        return Rows(
+            items[0], items[1], features, self.weight[order], self.unit_of_row[order],
+            self.units.block, self.units.n_blocks,
+        ).merged()
+
+    def table(self, *, signed: bool, lapse: bool) -> LikelihoodTable:
+        """The likelihood table, made once for each kind of grid and each use of a lapse rate."""
+        key = (signed, lapse)
+        if key not in self._tables:
+            grid = strength_grid(self.margin, signed=signed, centre=self.spec.centre)
+            nodes = lapse_nodes(self, grid) if lapse else None
+            self._tables[key] = self._tabulate(grid, nodes, slice(None), self.units.block)
+        return self._tables[key]
+
+    def _tabulate(
+        self, grid: Grid, nodes: Tensor | None, rows: slice | Tensor, block: Tensor
+    ) -> LikelihoodTable:
+        return likelihood_table(
+            self.margin[rows],
+            self.unit_of_row[rows],
+            grid=grid,
+            n_respondents=len(block),
+            weight=self.weight[rows] if bool((self.weight != 1).any()) else None,
+            lapse_logits=nodes,
+            block=block,
+            n_blocks=self.units.n_blocks,
+        )
+
+    def is_signed(self, family: str) -> bool:
+        """Whether a family reaches negative strengths here."""
+        return family == "normal" or (family == "classes" and self.spec.contrarians)
+
+    def joint(self, family: str, *, lapse: bool = False) -> LogJoint:
+        """The program of a family on these data, as a function of a flat vector.
+
+        Args:
+            family: Name of the strength family.
+            lapse: Whether comparisons may be answered at random.
+        """
+        spec = replace(self.spec, family=family, lapse=lapse)
+        if self.data.kind != "margin":
+            at_once = max(1, _ELEMENTS // (len(self.rows.weight) * 25))
+            likelihood = UtilityLikelihood(self.rows, panel=self.panel)
+            return LogJoint(latent_utility, likelihood, spec, at_once)
+        program = grouped if spec.groups else panel_program if self.panel else per_comparison
+        if not self.panel:
+            block = self.units.block[self.unit_of_row]
+            link = LinkLikelihood(self.margin, self.weight, block, self.units.n_blocks)
+            return LogJoint(program, link, spec, 256)
+        table = self.table(signed=self.is_signed(family), lapse=lapse)
+        at_once = max(1, _ELEMENTS // len(self.units.block))
+        return LogJoint(program, PanelLikelihood(table), spec, at_once)
+
+
