@@ -130,7 +130,7 @@ def samples(family: StrengthFamily) -> None:
 
 
 def agrees_with_draws(family: StrengthFamily) -> None:
-    """Monte Carlo, of each kind, is within 4.5 of its own standard errors."""
+    """Monte Carlo is within 4.5 of its own standard errors, where p is 0.01 to 0.99."""
     repeats = 500
     margin = margins(family)[::3].expand(-1, *family.batch_shape)
     exact = family.log_choice_prob(margin).exp().detach()
@@ -140,6 +140,7 @@ def agrees_with_draws(family: StrengthFamily) -> None:
             margin.expand(repeats, *margin.shape), draws=16, sampling=sampling, generator=generator
         ).exp().detach()  # fmt: skip
         good = (p.mean(0) - exact).abs() <= 4.5 * p.std(0) / repeats**0.5 + 1e-12
+        good = good | ((exact - 0.5).abs() > 0.49)  # of rare events the error is not to be trusted
         require(good, f"Expected {sampling} draws within 4.5 standard errors of the exact value.")
 
 

@@ -1,5 +1,6 @@
 """What a strength family is: the interface, with numerical answers for all that is not given."""
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -93,7 +94,9 @@ class StrengthFamily(ABC):
         device = torch.device(device)
         if all(value.device == device for value in self.parameters.values()):
             return self
-        return type(self)(**{key: value.to(device) for key, value in self.parameters.items()})
+        moved = copy.copy(self)
+        moved.parameters = {key: value.to(device) for key, value in self.parameters.items()}
+        return moved
 
     def __repr__(self) -> str:
         """The name and the parameters."""
@@ -151,7 +154,7 @@ class StrengthFamily(ABC):
 
     def quantile(self, q: Tensor) -> Tensor:
         """Strength that a share `q` of the population stays below; differentiable."""
-        u = solve_quantile(self.log_tails, self.log_density, *self.location_scale(), q)
+        u = solve_quantile(self.log_density, *self.location_scale(), q)
         return u.exp() if self.coordinate == "log" else u
 
     def log_choice_prob(

@@ -170,7 +170,7 @@ def _log_low_wide(s: Tensor, size: Tensor, sd: Tensor) -> Tensor:
     log_a = torch.where(
         beyond, far - square - _LOG_ROOT, -inside * (r - inside / 2) + torch.log1p(-above.exp())
     )
-    return torch.logaddexp(
-        log_b[0] - square - _LOG_ROOT + log_alternating_sum(-log_b.diff(dim=0)),
-        log_a[0] + log_alternating_sum(-log_a.diff(dim=0)),
-    )
+    below = log_a[0] + log_alternating_sum(-log_a.diff(dim=0))
+    over = log_b[0] - square - _LOG_ROOT + log_alternating_sum(-log_b.diff(dim=0))
+    # Not torch.logaddexp: its second derivative overflows where the two are far apart.
+    return torch.logsumexp(torch.stack([below, over]), 0)
