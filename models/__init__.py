@@ -1,1 +1,7 @@
-"""Pyro programs, inference and the posterior."""
+"""Pyro programs of preference strength, their inference, and the posterior."""
+
+from mixlogit.models.fit import fit
+from mixlogit.models.posterior import Posterior, open_run
+from mixlogit.models.priors import Priors
+
+__all__ = ["Posterior", "Priors", "fit", "open_run"]

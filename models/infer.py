@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ __all__ = ["Inferred", "infer", "root_of_covariance"]
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
+Method = Literal["auto", "importance", "nuts", "evidence"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -28,7 +30,7 @@ class Inferred:
     Attributes:
         theta: `chain x draw x replicate x parameter`; chains are independent restarts.
         mode: The best mode.
-        method: "importance" or "nuts".
+        method: "importance", "nuts" or "laplace".
         k_hat: Largest Pareto k of the restarts, `replicate`; NaN where it was not tried.
         effective: Effective proposal draws, summed over restarts, `replicate`.
         log_evidence: Log marginal likelihood, `replicate`, nats.
@@ -64,7 +66,7 @@ def infer(
     chains: int = 4,
     draws: int = 1000,
     seed: int = 0,
-    method: str = "auto",
+    method: Method = "auto",
     progress: Progress | None = None,
 ) -> Inferred:
     """Posterior draws of a program's parameters.
@@ -75,14 +77,46 @@ def infer(
         draws: Draws of each chain.
         seed: Seed.
         method: "auto" (importance resampling; NUTS where Pareto k > 0.7 or effective draws are
-            fewer than 100), "importance" or "nuts".
+            fewer than 100), "importance", "nuts", or "evidence" (never NUTS: where importance
+            resampling fails the Laplace approximation stands).
         progress: Called with a stage, steps done and steps in all.
     """
     generator = torch.Generator().manual_seed(seed)
     say = progress or (lambda stage, done, total: None)
-    modes, parts, elbo = [], [], []
-    high = joint.size > _HIGH
-    for chain in range(1 if high else chains):
+    best, spread = _best_mode(joint, chains, generator, say)
+    root = root_of_covariance(best.hessian)
+    laplace = (
+        best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
+    )
+    unknown = torch.full_like(laplace, math.nan)
+    out = Inferred(
+        torch.empty(0), best, "nuts", unknown, unknown, laplace, "laplace", [], spread
+    )
+    if joint.size <= _HIGH and method != "nuts":
+        out, good = _by_importance(joint, out, root, chains, draws, seed, generator, say)
+        if good or method == "importance" or joint.n_replicates > 1:
+            return out
+        if method == "evidence":
+            return replace(out, log_evidence=laplace, evidence_by="laplace")
+    elif method == "evidence":
+        eps = torch.randn(1, draws, *best.theta.shape, generator=generator, dtype=torch.float64)
+        normal = best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
+        return replace(out, theta=normal, method="laplace")
+    theta = nuts_draws(
+        joint, best.theta, root, chains=chains, warmup=200, draws=max(100, draws // 2), seed=seed,
+        progress=lambda done, total: say("nuts", done, total),
+    )
+    return replace(
+        out, theta=theta.unsqueeze(-2), method="nuts", log_evidence=laplace, evidence_by="laplace"
+    )
+
+
+def _best_mode(
+    joint: LogJoint, chains: int, generator: torch.Generator, say: Progress
+) -> tuple[Mode, float]:
+    """The best of several modes, and the largest shortfall of the others, nats."""
+    modes = []
+    for chain in range(1 if joint.size > _HIGH else chains):
         start = joint.start()
         if chain:
             offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
@@ -90,47 +124,40 @@ def infer(
         modes.append(find_mode(joint, start))
         say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
-    spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
-    root = root_of_covariance(best.hessian)
-    laplace = (
-        best.value
-        + 0.5 * joint.size * math.log(2 * math.pi)
-        + torch.linalg.slogdet(root)[1]
-    )
-    unknown = torch.full_like(laplace, math.nan)
-    if not high and method != "nuts":
-        for chain in range(chains):
-            torch.manual_seed(seed + chain)
-            guide = FullRankGuide(joint, best.theta, root)
-            trace = fit_guide(guide)
-            elbo = elbo or trace
-            with torch.no_grad():
-                location, scale = guide.location(), guide.scale_root()
-            parts.append(
-                importance_draws(
-                    joint, location, scale, proposals=draws, draws=draws, generator=generator
-                )
+    return best, max(float((best.value - mode.value).abs().max()) for mode in modes)
+
+
+def _by_importance(
+    joint: LogJoint,
+    so_far: Inferred,
+    root: Tensor,
+    chains: int,
+    draws: int,
+    seed: int,
+    generator: torch.Generator,
+    say: Progress,
+) -> tuple[Inferred, bool]:
+    """Guide and importance resampling in every restart; whether all of them can be trusted."""
+    parts, elbo = [], []
+    for chain in range(chains):
+        torch.manual_seed(seed + chain)
+        guide = FullRankGuide(joint, so_far.mode.theta, root)
+        trace = fit_guide(guide)
+        elbo = elbo or trace
+        with torch.no_grad():
+            location, scale = guide.location(), guide.scale_root()
+        parts.append(
+            importance_draws(
+                joint, location, scale, proposals=draws, draws=draws, generator=generator
             )
-            say("posterior", chain + 1, chains)
-        k_hat = torch.stack([p.k_hat for p in parts]).amax(0)
-        effective = torch.stack([p.effective for p in parts]).sum(0)
-        evidence = torch.logsumexp(torch.stack([p.log_evidence for p in parts]), 0)
-        evidence = evidence - math.log(chains)
-        good = bool((k_hat <= K_LIMIT).all()) and bool((effective >= _FEW).all())
-        if good or method == "importance" or joint.n_replicates > 1:
-            theta = torch.stack([p.theta for p in parts])
-            return Inferred(
-                theta, best, "importance", k_hat, effective, evidence, "importance", elbo, spread
-            )
-    else:
-        k_hat, effective, evidence = unknown, unknown, laplace
-    by = "laplace" if high or bool((k_hat > K_LIMIT).any()) or method == "nuts" else "importance"
-    theta = nuts_draws(
-        joint, best.theta, root, chains=chains, warmup=200, draws=max(100, draws // 2), seed=seed,
-        progress=lambda done, total: say("nuts", done, total),
+        )
+        say("posterior", chain + 1, chains)
+    k_hat = torch.stack([part.k_hat for part in parts]).amax(0)
+    effective = torch.stack([part.effective for part in parts]).sum(0)
+    evidence = torch.logsumexp(torch.stack([part.log_evidence for part in parts]), 0)
+    out = replace(
+        so_far, theta=torch.stack([part.theta for part in parts]), method="importance",
+        k_hat=k_hat, effective=effective, log_evidence=evidence - math.log(chains),
+        evidence_by="importance", elbo=elbo,
     )
-    if by == "laplace":
-        evidence = laplace
-    return Inferred(
-        theta.unsqueeze(-2), best, "nuts", k_hat, effective, evidence, by, elbo, spread
-    )
+    return out, bool((k_hat <= K_LIMIT).all()) and bool((effective >= _FEW).all())

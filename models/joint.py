@@ -1,14 +1,15 @@
 """A Pyro program seen as a function of one flat vector for each draw."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import pyro
 import torch
 from pyro import poutine
 from torch import Tensor
 
 from mixlogit.choice import StrengthFamily
-from mixlogit.models.sites import Sampled, Spec
+from mixlogit.models.sites import Sampled, Spec, strength
 
 __all__ = ["LogJoint", "Site"]
 
@@ -113,6 +114,21 @@ class LogJoint:
         conditioned = poutine.condition(self.program, data=self.unpack(theta))
         out: Sampled = conditioned(_nothing, self.spec)
         return out
+
+    def population(self, values: dict[str, Tensor]) -> StrengthFamily:
+        """The family without group effects at given values of the sites, `draw x 1`."""
+        alone = replace(self.spec, groups=())
+        out: StrengthFamily = poutine.condition(strength, data=values)(alone)
+        return out
+
+    def prior_draws(self, draws: int, seed: int) -> Tensor:
+        """Draws from the prior, `draw x parameter`, of a program without replicates."""
+        with torch.random.fork_rng(devices=[]), pyro.plate("draws", draws, dim=-1):
+            torch.manual_seed(seed)
+            trace = poutine.trace(self.program).get_trace(_nothing, self.spec)
+        return torch.cat(
+            [trace.nodes[site.name]["value"].reshape(draws, -1) for site in self.sites], -1
+        )
 
     def _parts(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         conditioned = poutine.condition(self.program, data=self.unpack(theta))

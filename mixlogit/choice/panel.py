@@ -6,8 +6,8 @@ table. The nodes adapt to the integrand, in three ways that agree to 1e-4 nats w
 - population and likelihood both wider than the grid: the grid's own nodes (trapezoidal rule).
   One matrix product serves all respondents and all parameter values at once.
 - population narrower than the grid (cv near 0): nodes centred and scaled at the population.
-- likelihood narrower than the grid (long panels): nodes centred and scaled at each
-  respondent's own mean and standard deviation.
+- likelihood narrower than the grid (long panels): nodes centred at each respondent's own mode
+  and scaled to the integrand's widths below and above it.
 
 Nodes are placed without gradient: any nodes near the mass give a valid rule, and its derivative
 in the parameters is exact for that rule.
@@ -21,7 +21,13 @@ from torch import Tensor
 
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
-from mixlogit.choice.rules import stretched_rule
+from mixlogit.choice.rules import (
+    add_tails,
+    mode_and_widths,
+    population_masses,
+    split_nodes,
+    stretched_rule,
+)
 from mixlogit.choice.table import LikelihoodTable, interpolate_rows, interpolation_matrix
 
 __all__ = ["PanelLikelihood"]
@@ -29,6 +35,7 @@ __all__ = ["PanelLikelihood"]
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _LONG = 50.0  # information (per unit of the grid coordinate) above which a panel is long
 _VOTES = 150.0  # more (weighted) votes than this make a panel long too
+_PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
 
 
@@ -126,6 +133,46 @@ class PanelLikelihood:
                 lapse = lapse.expand(family.batch_shape)[:, self.table.block]
             return self._mix_lapse(torch.stack(parts), lapse)
 
+    def nodes(self, family: StrengthFamily, lapse: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Strengths and log posterior weights of each respondent's own nodes.
+
+        Args:
+            family: Mixing distribution with batch shape `1 x block` (one draw).
+            lapse: Lapse rate, `1 x 1`, or None.
+
+        Returns:
+            Strengths and normalised log weights, both `respondent x node`.
+        """
+        with torch.no_grad():
+            where = self.table.block
+            values = self._mix_lapse(self.table.values.unsqueeze(1), lapse)[0]
+            if family.atoms is not None:
+                strengths, log_shares = (part[0, where] for part in family.atoms)
+                at = interpolate_rows(values, self.table.grid.locate_strength(strengths))
+                return strengths, torch.log_softmax(at + log_shares, -1)
+            _, strengths, log_weight = self._adaptive(select(family, where), values)
+            return strengths[0], log_weight[0]
+
+    def error(
+        self, family: StrengthFamily, lapse: Tensor | None, nodes: int, most: int
+    ) -> float:
+        """Largest change of a respondent's log-likelihood on other, denser nodes, nats.
+
+        Args:
+            family: Continuous mixing distribution with batch shape `1 x block`.
+            lapse: Lapse rate, `1 x 1`, or None.
+            nodes: Nodes at each respondent's own mean and sd to compare with.
+            most: Most respondents compared, evenly spread.
+        """
+        n = self.table.values.shape[1]
+        rows = torch.linspace(0, n - 1, min(n, most)).round().long()
+        found = self.by_respondent(family, lapse)[0, rows]
+        with torch.no_grad():
+            values = self._mix_lapse(self.table.values.unsqueeze(1), lapse)[0, rows]
+            own = select(family, self.table.block[rows])
+            fine = self._adaptive(own, values, stretched_rule(nodes))[0][0]
+        return float((fine - found).abs().max())
+
     def _mix_lapse(self, parts: Tensor, lapse: Tensor | None) -> Tensor:
         """Interpolate `lapse x ...` log-likelihoods at the given rates (barycentric form)."""
         nodes = self.table.lapse_logits
@@ -144,6 +191,8 @@ class PanelLikelihood:
         distance = torch.where(distance.abs() < 1e-13, 1e-13, distance)
         ratio = base / distance
         weight = ratio / ratio.sum(-1, keepdim=True)
+        if parts.dim() == 4:  # whole curves at one rate
+            return (parts * weight.view(-1, 1, 1, 1)).sum(0)
         return (parts.movedim(0, -1) * weight).sum(-1)
 
     def _total(self, family: StrengthFamily, k: int) -> Tensor:
@@ -175,12 +224,9 @@ class PanelLikelihood:
         wide = self._is_wide(family)[:, b]
         if bool(wide.all()):
             return self._on_grid(block, k, self._log_mass(family, b), total=total)
-        strengths, log_weight = self._population_nodes(family, b)
+        narrow = self._on_population(family, b, k, ~wide, total=total)
         if not bool(wide.any()):
-            return self._on_points(block.values[k], strengths, log_weight, total=total)
-        narrow = self._on_points(
-            block.values[k], strengths[~wide], log_weight[~wide], total=total
-        )
+            return narrow
         broad = self._on_grid(block, k, self._log_mass(family, b)[wide], total=total)
         order = torch.argsort(torch.cat([torch.nonzero(wide), torch.nonzero(~wide)]).squeeze(-1))
         return torch.cat([broad, narrow], -1)[..., order]
@@ -195,9 +241,7 @@ class PanelLikelihood:
         """Log mass that the population puts on each grid node: `draw x node`."""
         log_mass = at_nodes(family).log_density(self._u)[:, b] + self._log_width
         below, above = family.log_tails(*self.table.grid.ends())
-        first = torch.logaddexp(log_mass[:, :1], below[:, b : b + 1])
-        last = torch.logaddexp(log_mass[:, -1:], above[:, b : b + 1])
-        return torch.cat([first, log_mass[:, 1:-1], last], -1)
+        return add_tails(log_mass, below[:, b : b + 1], above[:, b : b + 1])
 
     def _on_grid(
         self, block: _Block, k: int, log_mass: Tensor, *, total: bool = False
@@ -218,6 +262,36 @@ class PanelLikelihood:
         if total:
             return chance.log().sum(0) + block.peak[k].sum() + len(chance) * top.squeeze(-1)
         return chance.log() + block.peak[k].unsqueeze(-1) + top.T
+
+    def _on_population(
+        self, family: StrengthFamily, b: int, k: int, draws: Tensor, *, total: bool
+    ) -> Tensor:
+        """Log marginal at the nodes of narrow populations (a mask of draws).
+
+        Respondents whose votes pull their strength beyond these nodes get nodes of their own.
+        """
+        values = self._blocks[b].values[k]
+        strengths, log_weight = (part[draws] for part in self._population_nodes(family, b))
+        far = self._is_far(values, strengths)
+        if not bool(far.any()):
+            return self._on_points(values, strengths, log_weight, total=total)
+        near = self._on_points(values[~far], strengths, log_weight, total=total)
+        own = self._one_by_one(family, torch.full_like(self._blocks[b].rows[far], b), values[far])
+        if total:
+            return near + own[draws].sum(-1)
+        out = torch.empty(len(values), len(strengths), dtype=torch.float64)
+        out[~far], out[far] = near, own[draws].T
+        return out
+
+    def _is_far(self, values: Tensor, strengths: Tensor) -> Tensor:
+        """Rows whose slope pulls further than `_PULL` sd of some population: `respondent`."""
+        x = self._rule[0]
+        middle = len(x) // 2
+        inner = strengths.detach()[:, middle - 1 : middle + 2 : 2]
+        matrix = interpolation_matrix(self.table.grid, inner.reshape(-1))
+        low, high = (values @ matrix).view(len(values), -1, 2).unbind(-1)
+        pull = (high - low) / (x[middle + 1] - x[middle - 1])
+        return (pull.abs() > _PULL).any(-1)
 
     def _population_nodes(self, family: StrengthFamily, b: int) -> tuple[Tensor, Tensor]:
         """Nodes at the population's own mean and sd: strengths and log weights, `draw x node`."""
@@ -243,7 +317,7 @@ class PanelLikelihood:
         """
         n_draws, n_points = strengths.shape
         n_rows = len(values)
-        draws = max(1, _CHUNK // (n_rows * n_points))
+        draws = max(1, _CHUNK // max(1, n_rows * n_points))
         columns = []
         for start in range(0, n_draws, draws):
             part = slice(start, start + draws)
@@ -266,15 +340,24 @@ class PanelLikelihood:
             strengths, log_shares = (part[:, where] for part in family.atoms)
             at = interpolate_rows(values, self.table.grid.locate_strength(strengths))
             return torch.logsumexp(at + log_shares, -1)
-        draws = max(1, _CHUNK // (n_rows * len(self._rule[0]) * 16))
+        return self._one_by_one(family, where, values)
+
+    def _one_by_one(self, family: StrengthFamily, where: Tensor, values: Tensor) -> Tensor:
+        """Log marginal at each respondent's own nodes, blocks at `where`: `draw x respondent`."""
+        draws = max(1, _CHUNK // (len(values) * len(self._rule[0]) * 16))
         parts = []
-        for start in range(0, n_draws, draws):
+        for start in range(0, family.batch_shape[0], draws):
             part = select(family, where, slice(start, start + draws))
             parts.append(self._adaptive(part, values)[0])
         return torch.cat(parts)
 
-    def _adaptive(self, family: StrengthFamily, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Integrate at each respondent's own mean and sd (Naylor and Smith 1982).
+    def _adaptive(
+        self,
+        family: StrengthFamily,
+        values: Tensor,
+        rule: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Integrate at each respondent's own mode and widths (after Naylor and Smith 1982).
 
         Args:
             family: Batch shape `draw x respondent`.
@@ -285,33 +368,24 @@ class PanelLikelihood:
             nodes, `draw x respondent x node`.
         """
         grid, spread = self.table.grid, at_nodes(family)
-        x, log_weight = self._rule
         with torch.no_grad():
-            centre, scale = self._first_guess(family, spread, values)
+            shape = self._first_guess(spread, values)
             for _ in range(2):
-                u = centre + scale * x
-                log_f = (
-                    interpolate_rows(values, grid.locate(u)) + spread.log_density(u) + log_weight
-                )
-                weight = torch.softmax(log_f, -1)
-                centre = (weight * u).sum(-1, keepdim=True)
-                variance = (weight * (u - centre).square()).sum(-1, keepdim=True)
-                scale = torch.maximum(variance.sqrt(), 0.15 * scale)
-            u = centre + scale * x
-            at = interpolate_rows(values, grid.locate(u))
-        log_f = at + spread.log_density(u) + log_weight + scale.log()
+                u, log_weight = split_nodes(*shape)
+                at = interpolate_rows(values, grid.locate(u))
+                shape = mode_and_widths(u, at + spread.log_density(u), log_weight)
+        strengths, log_mass = population_masses(spread, *split_nodes(*shape))
+        log_f = interpolate_rows(values, grid.locate_strength(strengths)) + log_mass
         total = torch.logsumexp(log_f, -1)
-        return total, grid.to_strength(u), log_f - total.unsqueeze(-1)
+        return total, strengths, log_f - total.unsqueeze(-1)
 
     def _first_guess(
-        self, family: StrengthFamily, spread: StrengthFamily, values: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Mean and sd of the integrand: on the grid, or at its mode where the grid is too coarse."""
+        self, spread: StrengthFamily, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Mode and widths of the integrand: on the grid, or finer where the grid is too coarse."""
         grid, u = self.table.grid, self._u
         log_f = values + spread.log_density(u)
-        weight = torch.softmax(log_f + self._log_width, -1)
-        centre = (weight * u).sum(-1, keepdim=True)
-        scale = (weight * (u - centre).square()).sum(-1, keepdim=True).sqrt()
+        centre, below, above = mode_and_widths(u, log_f, self._log_width)
         mode = u[log_f.argmax(-1, keepdim=True)]
         step = grid.step_at(mode)
         for reach in (1.0, 1.0 / 12.0):  # the mode lies within a step of the best node
@@ -323,5 +397,9 @@ class PanelLikelihood:
         left, top, right = (fine.gather(-1, best + k) for k in (-1, 0, 1))
         bend = (2 * top - left - right) / (step / 144.0).square()
         width = bend.clamp_min(1e-12).rsqrt()
-        coarse = scale < 1.5 * step
-        return torch.where(coarse, mode, centre), torch.where(coarse, width, scale)
+        coarse = below + above < 3.0 * step
+        return (
+            torch.where(coarse, mode, centre),
+            torch.where(coarse, width, below),
+            torch.where(coarse, width, above),
+        )

@@ -1,9 +1,9 @@
 """Likelihoods where the margins are latent: item utilities or feature weights.
 
 The margin of a comparison is the difference of two item utilities (Bradley-Terry), or a weighted
-sum of feature differences. Each respondent's strength is integrated out on nodes centred and
-scaled at the respondent's own mean and standard deviation, found anew at every parameter value
-without gradient.
+sum of feature differences. Each respondent's strength is integrated out on nodes centred at the
+mode of the integrand and scaled to its widths below and above, found anew at every parameter
+value without gradient.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
-from mixlogit.choice.rules import stretched_rule
+from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes
 
 __all__ = ["Rows", "UtilityLikelihood", "latent_margins"]
 
@@ -82,12 +82,12 @@ class UtilityLikelihood:
     Args:
         rows: The comparisons.
         panel: One strength for each respondent; otherwise one for each comparison.
+        nodes: Quadrature nodes of each respondent.
     """
 
     def __init__(self, rows: Rows, *, panel: bool = True) -> None:
         self.rows, self.panel = rows, panel
         self.n_respondents = len(rows.block)
-        self._rule = stretched_rule()
 
     def __call__(
         self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
@@ -135,22 +135,16 @@ class UtilityLikelihood:
             strengths, log_shares = (part[:, self.rows.block] for part in family.atoms)
             return strengths, self._curves(strengths, margin, lapse) + log_shares
         own = select(family, self.rows.block)
-        spread, (x, log_weight) = at_nodes(own), self._rule
-        linear = own.coordinate == "linear"
+        spread, linear = at_nodes(own), own.coordinate == "linear"
         with torch.no_grad():
-            centre, scale = self._mode(own, lapse, margin)
-            for _ in range(2):
-                u = centre + scale * x
-                strengths = u if linear else u.exp()
-                log_f = self._curves(strengths, margin, lapse) + spread.log_density(u)
-                weight = torch.softmax(log_f + log_weight, -1)
-                centre = (weight * u).sum(-1, keepdim=True)
-                variance = (weight * (u - centre).square()).sum(-1, keepdim=True)
-                scale = torch.maximum(variance.sqrt(), 0.15 * scale)
-            u = centre + scale * x
-            strengths = u if linear else u.exp()
-        curves = self._curves(strengths, margin, lapse)
-        return strengths, curves + spread.log_density(u) + log_weight + scale.log()
+            mode, width = self._mode(own, lapse, margin)
+            shape = mode, width, width
+            for _ in range(3):
+                u, log_weight = split_nodes(*shape)
+                curves = self._curves(u if linear else u.exp(), margin, lapse)
+                shape = mode_and_widths(u, curves + spread.log_density(u), log_weight)
+        strengths, log_mass = population_masses(spread, *split_nodes(*shape))
+        return strengths, self._curves(strengths, margin, lapse) + log_mass
 
     def _curves(self, strengths: Tensor, margin: Tensor, lapse: Tensor | None) -> Tensor:
         """Log-likelihood of each respondent at own strengths: `draw x respondent x node`."""

@@ -1,0 +1,97 @@
+"""The checks of a fit: value, threshold, verdict, and what to do."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.utility import UtilityLikelihood
+from mixlogit.models.infer import K_LIMIT, Inferred
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.parameters import Named
+from mixlogit.models.verdict import Check
+
+__all__ = ["make_checks", "quadrature_error", "r_hat"]
+
+_FINE = 61  # nodes of the rule that the fit's own is compared with
+
+
+def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named) -> list[Check]:
+    """Checks of the guide, the restarts, the quadrature and the weight of the prior.
+
+    Args:
+        joint: The fitted program.
+        inferred: The result.
+        named: Posterior parameters.
+        prior: Prior parameters.
+    """
+    checks = []
+    if inferred.method == "importance":
+        k, effective = float(inferred.k_hat.max()), float(inferred.effective.min())
+        checks.append(
+            Check("Pareto k", k, K_LIMIT, k <= K_LIMIT, "Run again with --inference nuts.")
+        )
+        checks.append(
+            Check("effective draws", effective, 100.0, effective >= 100.0,
+                  "Ask for more --posterior-draws, or run with --inference nuts.")
+        )
+    worst = max(r_hat(value) for value in named.values.values())
+    checks.append(
+        Check("restarts agree (R-hat)", worst, 1.05, worst <= 1.05,
+              "The restarts found different answers; fit a simpler model or more data.")
+    )
+    error = quadrature_error(joint, inferred.theta[0, :1])
+    if error is not None:
+        checks.append(
+            Check("quadrature error", error, 1e-3, error <= 1e-3,
+                  "Report this data set: the panel integral is not accurate to 0.001 nats.")
+        )
+    if "cv" in named.values:
+        weight = float(named.values["cv"].var() / prior.values["cv"].var())
+        checks.append(
+            Check("prior weight on cv", weight, 0.5, weight <= 0.5,
+                  "The data say little about the spread; collect more votes per respondent.")
+        )
+    return checks
+
+
+def r_hat(draws: np.ndarray) -> float:
+    """Largest R-hat over the entries of `chain x draw x ...`; 1 for a single chain.
+
+    Example:
+        >>> r_hat(np.random.default_rng(0).normal(size=(4, 1000))) < 1.01
+        True
+    """
+    if draws.shape[0] < 2:
+        return 1.0
+    within = draws.var(axis=1, ddof=1).mean(axis=0)
+    between = draws.mean(axis=1).var(axis=0, ddof=1)
+    ratio = np.where(within > 0, between / np.where(within > 0, within, 1.0), 0.0)
+    return float(np.sqrt(1.0 + ratio).max())
+
+
+def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float | None:
+    """Largest change of a respondent's log-likelihood when the nodes are 2.5 times as dense.
+
+    Args:
+        joint: The fitted program.
+        theta: One draw, `1 x 1 x parameter`.
+        most: Most respondents compared, evenly spread.
+
+    Returns:
+        Nats, or None where nothing is integrated by nodes.
+    """
+    likelihood, sampled = joint.likelihood, joint.sampled(theta)
+    if sampled.family.atoms is not None:
+        return None
+    with torch.no_grad():
+        if isinstance(likelihood, PanelLikelihood):
+            return likelihood.error(sampled.family, sampled.lapse, _FINE, most)
+        if isinstance(likelihood, UtilityLikelihood) and likelihood.panel:
+            coarse = likelihood.by_respondent(*sampled)
+            fine = UtilityLikelihood(likelihood.rows, nodes=_FINE)
+            change = (fine.by_respondent(*sampled) - coarse).abs().max()
+            return float(change) if math.isfinite(float(change)) else math.inf
+    return None

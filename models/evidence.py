@@ -1,0 +1,126 @@
+"""Mixed against fixed strength: log Bayes factors and the likelihood ratio at the boundary."""
+
+import math
+from dataclasses import asdict, dataclass
+
+from scipy.stats import chi2
+
+from mixlogit.models.infer import Inferred, Progress, infer
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.mode import find_mode
+from mixlogit.models.problem import Problem
+
+__all__ = ["Evidence", "weigh_evidence"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the data say for a spread of strength, without and with a lapse rate.
+
+    Attributes:
+        log_bayes_factor: Mixed against fixed, nats; above 3 is strong.
+        log_bayes_factor_lapse: The same, both with a lapse rate.
+        log_bayes_factor_noise: Fixed with a lapse rate against fixed without.
+        likelihood_ratio: 2 (log-likelihood of mixed - of fixed), at the maxima; None with
+            groups or classes, where the boundary is not a simple one.
+        p_value: Half the upper tail of chi-squared with one degree of freedom (Self and Liang
+            1987); None where there is no likelihood ratio.
+        likelihood_ratio_lapse: The same, both with a lapse rate.
+        p_value_lapse: The same, both with a lapse rate.
+        log_sd_lapse: Posterior mean of the sd of log strength (of cv, for signed families) in
+            the mixed model with a lapse rate.
+        lapse: Posterior mean of the lapse rate in that model.
+        probabilities: Posterior probabilities of the four models, equal before.
+        by: How the log marginal likelihoods were found, "importance" or "laplace".
+    """
+
+    log_bayes_factor: float
+    log_bayes_factor_lapse: float
+    log_bayes_factor_noise: float
+    likelihood_ratio: float | None
+    p_value: float | None
+    likelihood_ratio_lapse: float | None
+    p_value_lapse: float | None
+    log_sd_lapse: float
+    lapse: float
+    probabilities: dict[str, float]
+    by: str
+
+    def to_dict(self) -> dict[str, object]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def weigh_evidence(
+    problem: Problem,
+    family: str,
+    fitted: tuple[LogJoint, Inferred],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Evidence:
+    """Fit fixed and mixed strength, without and with a lapse rate, and compare.
+
+    Args:
+        problem: The data.
+        family: The mixed family.
+        fitted: The program and result of the fit itself, used again.
+        seed: Seed.
+        progress: Called with a stage, steps done and steps in all.
+    """
+    models: dict[str, tuple[LogJoint, Inferred]] = {}
+    kinds = [("fixed", False), (family, False), ("fixed", True), (family, True)]
+    names = ["fixed", "mixed", "fixed, lapse", "mixed, lapse"]
+    for step, (name, (kind, lapse)) in enumerate(zip(names, kinds, strict=True)):
+        if (fitted[0].spec.family, fitted[0].spec.lapse) == (kind, lapse):
+            models[name] = fitted
+        else:
+            joint = problem.joint(kind, lapse=lapse)
+            models[name] = joint, infer(joint, chains=2, seed=seed, method="evidence")
+        if progress is not None:
+            progress("evidence", step + 1, 4)
+    log_z = {name: float(inferred.log_evidence[0]) for name, (_, inferred) in models.items()}
+    top = max(log_z.values())
+    weight = {name: math.exp(value - top) for name, value in log_z.items()}
+    ratio = _ratio(models, "mixed", "fixed")
+    ratio_lapse = _ratio(models, "mixed, lapse", "fixed, lapse")
+    joint, inferred = models["mixed, lapse"]
+    sampled = joint.sampled(inferred.theta.flatten(0, 1))
+    spread = sampled.family.cv if joint.spec.family == "normal" else sampled.family.log_sd
+    assert sampled.lapse is not None
+    return Evidence(
+        log_z["mixed"] - log_z["fixed"],
+        log_z["mixed, lapse"] - log_z["fixed, lapse"],
+        log_z["fixed, lapse"] - log_z["fixed"],
+        ratio, _p_value(ratio), ratio_lapse, _p_value(ratio_lapse),
+        float(spread.mean()), float(sampled.lapse.mean()),
+        {name: value / sum(weight.values()) for name, value in weight.items()},
+        "laplace" if any(i.evidence_by == "laplace" for _, i in models.values()) else "importance",
+    )
+
+
+def _ratio(
+    models: dict[str, tuple[LogJoint, Inferred]], mixed: str, fixed: str
+) -> float | None:
+    """Likelihood ratio statistic; utilities keep their prior in both (a penalised ratio)."""
+    spec = models[mixed][0].spec
+    if spec.groups or spec.family == "classes":
+        return None
+    best = []
+    for name in (mixed, fixed):
+        joint, inferred = models[name]
+        start = inferred.mode.theta
+        steps = 2 if joint.size > 60 else 40
+        found = find_mode(
+            lambda theta, joint=joint: joint.log_likelihood(theta, penalised=True),
+            start, steps=steps,
+        )
+        best.append(float(found.value[0]))
+    return max(0.0, 2 * (best[0] - best[1]))
+
+
+def _p_value(ratio: float | None) -> float | None:
+    """Tail of an even mixture of a point at 0 and chi-squared with one degree of freedom."""
+    if ratio is None:
+        return None
+    return 1.0 if ratio == 0 else 0.5 * float(chi2.sf(ratio, 1))

@@ -1,0 +1,190 @@
+"""The posterior: draws, individual strengths, checks and verdict; tables, files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixlogit.models.verdict import Check, Verdict
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from mixlogit.data import Comparisons
+
+__all__ = ["Posterior", "open_run", "summarise"]
+
+_QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def summarise(draws: np.ndarray) -> dict[str, float]:
+    """Mean, sd and quantiles of draws, whatever their shape.
+
+    Example:
+        >>> summarise(np.array([1.0, 2.0, 3.0]))["mean"]
+        2.0
+    """
+    flat = np.asarray(draws, dtype=np.float64).reshape(-1)
+    out = {"mean": float(flat.mean()), "sd": float(flat.std(ddof=1))}
+    quantiles = np.quantile(flat, list(_QUANTILES.values()))
+    return out | dict(zip(_QUANTILES, (float(q) for q in quantiles), strict=True))
+
+
+class Posterior:
+    """Posterior of preference strength.
+
+    Made by `mixlogit.fit` or read by `mixlogit.open_run`.
+
+    Args:
+        tree: Draws and data: groups posterior, prior, log_likelihood, sample_stats,
+            observed_data, constant_data, with named dimensions.
+        record: Everything else that the run folder keeps: the object of `to_dict`.
+        strengths: One row for each respondent (or respondent and group).
+        held_out: Scores held-out votes; only in the session of the fit.
+
+    Attributes:
+        family: Name of the strength family.
+        panel: Whether each respondent had one strength.
+        checks: Every check with its verdict.
+        verdict: What was learnt, in words.
+        seconds: Wall seconds of each stage.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> data = ml.simulate(600, 60, "lognormal", mean=1.0, cv=0.5, seed=1).comparisons()
+        >>> posterior = ml.fit(data, family="lognormal", evidence=False, draws=400)
+        >>> list(posterior.summary().index)
+        ['mean', 'cv', 'log_sd']
+    """
+
+    def __init__(
+        self,
+        tree: "xr.DataTree",
+        record: dict[str, Any],
+        strengths: pd.DataFrame,
+        held_out: "Callable[[Comparisons], dict[str, Any]] | None" = None,
+    ) -> None:
+        self._tree, self._record, self._strengths = tree, record, strengths
+        self._held_out = held_out
+        self.family: str = record["family"]
+        self.panel: bool = record["panel"]
+        self.checks = [Check(**check) for check in record["checks"]]
+        self.verdict = Verdict(
+            record["verdict"]["heterogeneity"], tuple(record["verdict"]["sentences"])
+        )
+        self.seconds: dict[str, float] = record["seconds"]
+
+    def __repr__(self) -> str:
+        """Family, size and the spread in one line."""
+        n = self._record["n"]
+        cv = self._record["parameters"].get("cv")
+        spread = "" if cv is None else f", cv {cv['mean']:.2f} ({cv['q05']:.2f} to {cv['q95']:.2f})"
+        return f"Posterior({self.family}, {n['comparisons']:,} comparisons{spread})"
+
+    def summary(self) -> pd.DataFrame:
+        """Mean, sd and quantiles of the population's parameters, one row each."""
+        return pd.DataFrame(self._record["parameters"]).T.rename_axis("parameter")
+
+    def group_summary(self) -> pd.DataFrame:
+        """The same for every label of every group column, indexed by column, label, parameter."""
+        rows = {
+            (column, label, name): values
+            for column, labels in self._record["groups"].items()
+            for label, parameters in labels.items()
+            for name, values in parameters.items()
+        }
+        if not rows:
+            return pd.DataFrame(columns=["mean", "sd", *_QUANTILES])
+        frame = pd.DataFrame(list(rows.values()))
+        frame.index = pd.MultiIndex.from_tuples(list(rows), names=["column", "label", "parameter"])
+        return frame
+
+    def strengths(self) -> pd.DataFrame:
+        """Individual strengths: mean, sd, 5 %, 95 %, P(b < 0) and n; empty without a panel."""
+        return self._strengths.copy()
+
+    def utilities(self) -> pd.DataFrame:
+        """Item utilities or feature weights, one row each; empty where margins were given."""
+        posterior = self._tree["posterior"].to_dataset()
+        for name, axis in (("utility", "item"), ("weight", "feature")):
+            if name in posterior:
+                draws = posterior[name].transpose(axis, ...).to_numpy()
+                rows = {str(k): summarise(d) for k, d in zip(posterior[axis].values, draws, strict=True)}
+                return pd.DataFrame(rows).T.rename_axis(axis)
+        return pd.DataFrame(columns=["mean", "sd", *_QUANTILES])
+
+    def to_datatree(self) -> "xr.DataTree":
+        """Draws and data as an `xarray.DataTree` with named dimensions, for ArviZ.
+
+        Chains are independent restarts of the inference. `arviz.from_datatree` (0.23) makes
+        InferenceData of it; ArviZ 1.x takes it as it is.
+        """
+        return self._tree
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that `mixlogit fit --json` prints, without the run's path."""
+        return dict(self._record)
+
+    def held_out(self, test: "Comparisons") -> dict[str, Any]:
+        """Score held-out votes: mean log score, that of fixed strength, and the gain.
+
+        Args:
+            test: Votes with the same columns, from `Comparisons.split` or `load`.
+
+        Returns:
+            log_score and fixed_strength (mean per decided vote, nats), gain_millinats, se (of
+            the gain, milli-nats), accuracy and n.
+
+        Raises:
+            UsageError: For a posterior that was read from a folder.
+        """
+        from mixlogit.errors import UsageError
+
+        if self._held_out is None:
+            raise UsageError(
+                "A posterior read from a folder cannot score votes. Fit with the test votes at "
+                "hand: mixlogit fit --test FILE."
+            )
+        return self._held_out(test)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write a run folder; `mixlogit.open_run` reads it back.
+
+        Args:
+            folder: Where; must not exist unless `overwrite`.
+            overwrite: Replace an earlier run.
+
+        Raises:
+            StorageError: If the folder exists, is in use or cannot be written.
+        """
+        from mixlogit.run import RunFolder
+
+        with RunFolder(folder, seed=self._record.get("seed"), overwrite=overwrite) as run:
+            self.write(run.folder)
+
+    def write(self, folder: Path) -> None:
+        """Write posterior.nc, strength.safetensors, strength.json and strengths.parquet."""
+        from mixlogit.models.storage import write_posterior
+
+        write_posterior(folder, self._tree, self._record, self._strengths)
+
+
+def open_run(folder: str | Path) -> Posterior:
+    """Read a run folder.
+
+    Args:
+        folder: A folder written by `Posterior.save` or `mixlogit fit`.
+
+    Raises:
+        StorageError: If the folder is no run, or a file of it is damaged.
+
+    Example:
+        >>> open_run("no/such/run")
+        Traceback (most recent call last):
+        mixlogit.errors.StorageError: no/such/run is not a run folder: strength.json is missing.
+    """
+    from mixlogit.models.storage import read_posterior
+
+    return Posterior(*read_posterior(Path(folder)))
