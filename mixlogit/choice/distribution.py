@@ -32,14 +32,13 @@ class MixedLogit(TorchDistribution):  # type: ignore[misc]
         validate_args: Whether to check arguments and values; as Pyro's validation by default.
 
     Example:
-        >>> import pyro
         >>> from mixlogit.choice import strength
         >>> family = strength("gamma", mean=1.0, cv=0.5)
         >>> votes = MixedLogit(family, torch.tensor([-1.0, 0.0, 1.0]))
         >>> votes.mean
-        tensor([0.2864, 0.5000, 0.7136])
-        >>> pyro.sample("vote", votes, obs=torch.tensor([0.0, 1.0, 1.0]))
-        tensor([0., 1., 1.])
+        tensor([0.2799, 0.5000, 0.7201])
+        >>> votes.log_prob(torch.tensor([0.0, 1.0, 1.0])).exp()
+        tensor([0.7201, 0.5000, 0.7201])
     """
 
     arg_constraints: ClassVar[dict[str, constraints.Constraint]] = {"margin": constraints.real}

@@ -60,7 +60,7 @@ class StrengthFamily(ABC):
         >>> import mixlogit as ml
         >>> family = ml.strength("gamma", mean=2.0, cv=0.5)
         >>> family.log_choice_prob(torch.tensor([-1.0, 0.0, 1.0])).exp()
-        tensor([0.1610, 0.5000, 0.8390])
+        tensor([0.1525, 0.5000, 0.8475])
     """
 
     name: ClassVar[str]

@@ -37,7 +37,7 @@ class Gamma(MeanCV):
     Example:
         >>> family = Gamma(mean=0.5, cv=0.8)
         >>> family.log_choice_prob(torch.tensor([-30.0, 0.0, 30.0], dtype=torch.float64))
-        tensor([-3.6942, -0.6931, -0.0252], dtype=torch.float64)
+        tensor([-3.9663, -0.6931, -0.0191], dtype=torch.float64)
     """
 
     name = "gamma"
@@ -112,6 +112,8 @@ def _log_low(away: Tensor, mean: Tensor, v: Tensor) -> Tensor:
     n = torch.arange(1, TERMS + 1, dtype=y.dtype, device=y.device).reshape(-1, *[1] * y.dim())
     # log a_(n-1) - log a_n = k log1p(x / (1 + n x)), which is log1p(v z) / v at this z:
     t = v * y
-    far = t > 1e17  # 1 + n t is n t there, and t may overflow
-    z = torch.where(far, 1 / (n * torch.where(far, v, 1.0)), y / (1 + n * t.clamp(max=1e17)))
+    far = t > 1e17
+    z = y / (1 + n * t)
+    if bool(far.any()):  # 1 + n t is n t there, and t may overflow
+        z = torch.where(far, 1 / (n * torch.where(far, v, 1.0)), y / (1 + n * t.clamp(max=1e17)))
     return log_alternating_sum(log1p_over(z, v)) - log1p_over(y, v)

@@ -46,7 +46,7 @@ class Normal(StrengthFamily):
     Example:
         >>> family = Normal(mean=1.0, sd=1.0)
         >>> family.log_choice_prob(torch.tensor([-2.0, 0.0, 2.0])).exp()
-        tensor([0.2328, 0.5000, 0.7672])
+        tensor([0.2248, 0.5000, 0.7752])
         >>> family.log_tails(torch.zeros(()).double(), torch.zeros(()).double())[0].exp()
         tensor(0.1587, dtype=torch.float64)
     """

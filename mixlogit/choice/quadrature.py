@@ -93,8 +93,8 @@ def quadrature_rule(
     Example:
         >>> zero, one = torch.zeros(()).double(), torch.ones(()).double()
         >>> u, log_weight = quadrature_rule(lambda u: -(u**2) / 2, zero, one)
-        >>> ((log_weight - u**2 / 2).exp().sum() ** 2).item()
-        6.283185307179...
+        >>> round(((log_weight - u**2 / 2).exp().sum() ** 2).item(), 12)
+        6.28318530718
     """
     count = _NODES if nodes is None else nodes
     drop = min(_DROP, 0.5 * math.pi * count)
@@ -141,7 +141,7 @@ def log_choice_integral(
         >>> normal = lambda u: -(u**2) / 2 - log(2 * pi) / 2
         >>> zero, one = torch.zeros(()).double(), torch.ones(()).double()
         >>> log_choice_integral(normal, zero, one, one).exp()
-        tensor(0.7438, dtype=torch.float64)
+        tensor(0.7512, dtype=torch.float64)
     """
     shape = broadcast_shapes(margin.shape, location.shape, scale.shape)
 
