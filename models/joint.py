@@ -132,8 +132,9 @@ class LogJoint:
 
     def _parts(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         conditioned = poutine.condition(self.program, data=self.unpack(theta))
-        trace = poutine.trace(conditioned).get_trace(self.likelihood, self.spec)
-        trace.compute_log_prob()
+        with pyro.validation_enabled(False):  # a step too far is -inf or NaN, not an error
+            trace = poutine.trace(conditioned).get_trace(self.likelihood, self.spec)
+            trace.compute_log_prob()
         shape = theta.shape[:2]
         prior, likelihood = theta.new_zeros(shape), theta.new_zeros(shape)
         for name, node in trace.nodes.items():

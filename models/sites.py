@@ -130,7 +130,7 @@ def strength(spec: Spec, effects: tuple[Tensor, Tensor] | None = None) -> Streng
     if effects is not None:
         log_cv = log_cv + effects[1]
     log_mean, log_cv = torch.broadcast_tensors(log_mean, log_cv)
-    mean, cv = log_mean.exp(), log_cv.clamp(-18.0, 12.0).exp()
+    mean, cv = log_mean.exp(), log_cv.clamp(-7.0, 3.0).exp()
     if spec.family == "normal":
         return FAMILIES["normal"](mean=mean, sd=mean * cv, validate_args=False)
     return FAMILIES[spec.family](mean=mean, cv=cv, validate_args=False)

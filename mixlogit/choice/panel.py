@@ -106,8 +106,16 @@ class PanelLikelihood:
         Returns:
             `draw x block`, nats; differentiable in the family's parameters and the lapse rate.
         """
-        totals = torch.stack([self._total(family, k) for k in range(len(self.table.values))])
-        return self._mix_lapse(totals, lapse)
+        long = self._long_panels(family, lapse)
+        columns = []
+        for b, block in enumerate(self._blocks):
+            if len(block.rows):
+                columns.append(self._short(family, b, total=True))
+            else:
+                empty = (len(self.table.values), family.batch_shape[0])
+                columns.append(torch.zeros(empty, dtype=torch.float64))
+        short = self._mix_lapse(torch.stack(columns, -1), lapse)
+        return short.index_add(-1, self.table.block[self._long], long)
 
     def by_respondent(self, family: StrengthFamily, lapse: Tensor | None = None) -> Tensor:
         """Marginal log-likelihood of each respondent.
@@ -120,18 +128,17 @@ class PanelLikelihood:
             `draw x respondent`, nats, without gradient.
         """
         with torch.no_grad():
-            parts = []
-            for k in range(len(self.table.values)):
-                out = torch.empty(
-                    family.batch_shape[0], self.table.values.shape[1], dtype=torch.float64
-                )
-                for b, block in enumerate(self._blocks):
-                    out[:, block.rows] = self._short(family, b, k).T
-                out[:, self._long] = self._long_panels(family, k)
-                parts.append(out)
-            if lapse is not None:
-                lapse = lapse.expand(family.batch_shape)[:, self.table.block]
-            return self._mix_lapse(torch.stack(parts), lapse)
+            shape = (len(self.table.values), family.batch_shape[0], self.table.values.shape[1])
+            parts = torch.empty(shape, dtype=torch.float64)
+            for b, block in enumerate(self._blocks):
+                if len(block.rows):
+                    parts[..., block.rows] = self._short(family, b).mT
+            rates = None if lapse is None else lapse.expand(family.batch_shape)
+            out = self._mix_lapse(
+                parts, None if rates is None else rates[:, self.table.block]
+            )
+            out[:, self._long] = self._long_panels(family, lapse)
+            return out
 
     def nodes(self, family: StrengthFamily, lapse: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Strengths and log posterior weights of each respondent's own nodes.
@@ -145,7 +152,9 @@ class PanelLikelihood:
         """
         with torch.no_grad():
             where = self.table.block
-            values = self._mix_lapse(self.table.values.unsqueeze(1), lapse)[0]
+            rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
+            values = self._curves(self.table.values, rates)
+            values = values if values.dim() == 2 else values[0]
             if family.atoms is not None:
                 strengths, log_shares = (part[0, where] for part in family.atoms)
                 at = interpolate_rows(values, self.table.grid.locate_strength(strengths))
@@ -168,66 +177,52 @@ class PanelLikelihood:
         rows = torch.linspace(0, n - 1, min(n, most)).round().long()
         found = self.by_respondent(family, lapse)[0, rows]
         with torch.no_grad():
-            values = self._mix_lapse(self.table.values.unsqueeze(1), lapse)[0, rows]
+            where = self.table.block[rows]
+            rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
+            values = self._curves(self.table.values[:, rows], rates)
             own = select(family, self.table.block[rows])
             fine = self._adaptive(own, values, stretched_rule(nodes))[0][0]
         return float((fine - found).abs().max())
 
     def _mix_lapse(self, parts: Tensor, lapse: Tensor | None) -> Tensor:
-        """Interpolate `lapse x ...` log-likelihoods at the given rates (barycentric form)."""
+        """Interpolate `lapse x draw x ...` log-likelihoods at rates, `draw x ...`."""
+        if lapse is None:
+            if self.table.lapse_logits is not None:
+                raise ValueError("Expected `lapse`: the table was built with lapse nodes.")
+            return parts[0]
+        return (parts.movedim(0, -1) * self._lapse_weights(lapse)).sum(-1)
+
+    def _lapse_weights(self, lapse: Tensor) -> Tensor:
+        """Weights of the lapse nodes at given rates (barycentric form): `... x lapse`."""
         nodes = self.table.lapse_logits
         if nodes is None:
-            if lapse is not None:
-                raise ValueError("Expected a table with lapse nodes but it has none.")
-            return parts[0]
-        if lapse is None:
-            raise ValueError("Expected `lapse`: the table was built with lapse nodes.")
+            raise ValueError("Expected a table with lapse nodes but it has none.")
         t = torch.logit(lapse, eps=1e-12).clamp(float(nodes[0]) + 1e-9, float(nodes[-1]) - 1e-9)
-        gaps = nodes.unsqueeze(-1) - nodes
-        gaps.fill_diagonal_(1.0)
-        scaled = 4.0 / (nodes[-1] - nodes[0])  # keeps the products near 1
-        base = 1.0 / (gaps * scaled).prod(-1)
+        gaps = (nodes.unsqueeze(-1) - nodes).fill_diagonal_(1.0)
+        base = 1.0 / (gaps * (4.0 / (nodes[-1] - nodes[0]))).prod(-1)  # near 1, not near 0
         distance = t.unsqueeze(-1) - nodes
-        distance = torch.where(distance.abs() < 1e-13, 1e-13, distance)
-        ratio = base / distance
-        weight = ratio / ratio.sum(-1, keepdim=True)
-        if parts.dim() == 4:  # whole curves at one rate
-            return (parts * weight.view(-1, 1, 1, 1)).sum(0)
-        return (parts.movedim(0, -1) * weight).sum(-1)
-
-    def _total(self, family: StrengthFamily, k: int) -> Tensor:
-        """Sum over the respondents of each block: `draw x block`."""
-        columns = []
-        for b, block in enumerate(self._blocks):
-            if len(block.rows):
-                columns.append(self._short(family, b, k, total=True))
-            else:
-                columns.append(torch.zeros(family.batch_shape[0], dtype=torch.float64))
-        total = torch.stack(columns, -1)
-        if len(self._long):
-            where = self.table.block[self._long]
-            total = total.index_add(-1, where, self._long_panels(family, k))
-        return total
+        ratio = base / torch.where(distance.abs() < 1e-13, 1e-13, distance)
+        return ratio / ratio.sum(-1, keepdim=True)
 
     # short panels -----------------------------------------------------------------------
 
-    def _short(
-        self, family: StrengthFamily, b: int, k: int, *, total: bool = False
-    ) -> Tensor:
-        """Log marginal of the short panels of block b: `respondent x draw`, or their sum."""
-        block, n_draws = self._blocks[b], family.batch_shape[0]
-        if not len(block.rows):
-            return torch.zeros(0, n_draws, dtype=torch.float64)
+    def _short(self, family: StrengthFamily, b: int, *, total: bool = False) -> Tensor:
+        """Log marginal of the short panels of block b.
+
+        Returns:
+            `lapse x respondent x draw`, or its sum over respondents, `lapse x draw`.
+        """
+        block = self._blocks[b]
         if family.atoms is not None:
             strengths, log_shares = (part[:, b] for part in family.atoms)
-            return self._on_points(block.values[k], strengths, log_shares, total=total)
+            return self._on_points(block.values, strengths, log_shares, total=total)
         wide = self._is_wide(family)[:, b]
         if bool(wide.all()):
-            return self._on_grid(block, k, self._log_mass(family, b), total=total)
-        narrow = self._on_population(family, b, k, ~wide, total=total)
+            return self._on_grid(block, self._log_mass(family, b), total=total)
+        narrow = self._on_population(family, b, ~wide, total=total)
         if not bool(wide.any()):
             return narrow
-        broad = self._on_grid(block, k, self._log_mass(family, b)[wide], total=total)
+        broad = self._on_grid(block, self._log_mass(family, b)[wide], total=total)
         order = torch.argsort(torch.cat([torch.nonzero(wide), torch.nonzero(~wide)]).squeeze(-1))
         return torch.cat([broad, narrow], -1)[..., order]
 
@@ -243,44 +238,42 @@ class PanelLikelihood:
         below, above = family.log_tails(*self.table.grid.ends())
         return add_tails(log_mass, below[:, b : b + 1], above[:, b : b + 1])
 
-    def _on_grid(
-        self, block: _Block, k: int, log_mass: Tensor, *, total: bool = False
-    ) -> Tensor:
-        """Log of `sum_g exp(L_ag) mass_g`, as one matrix product.
-
-        Returns:
-            `respondent x draw`, or its sum over respondents, a `draw`-vector.
-        """
+    def _on_grid(self, block: _Block, log_mass: Tensor, *, total: bool = False) -> Tensor:
+        """Log of `sum_g exp(L_ag) mass_g`, as one matrix product; shapes as `_short`."""
         top = log_mass.detach().amax(-1, keepdim=True)
-        chance = block.scaled[k] @ (log_mass - top).exp().T
+        chance = block.scaled @ (log_mass - top).exp().T
         if bool(chance.detach().amin() < 1e-280):
             # the peaks of some panel and population are too far apart for the product
             each = torch.stack(
-                [torch.logsumexp(block.values[k] + row, -1) for row in log_mass], -1
+                [torch.logsumexp(block.values + row, -1) for row in log_mass], -1
             )
-            return each.sum(0) if total else each
+            return each.sum(-2) if total else each
         if total:
-            return chance.log().sum(0) + block.peak[k].sum() + len(chance) * top.squeeze(-1)
-        return chance.log() + block.peak[k].unsqueeze(-1) + top.T
+            shift = block.peak.sum(-1, keepdim=True) + len(block.rows) * top.squeeze(-1)
+            return chance.log().sum(-2) + shift
+        return chance.log() + block.peak.unsqueeze(-1) + top.T
 
     def _on_population(
-        self, family: StrengthFamily, b: int, k: int, draws: Tensor, *, total: bool
+        self, family: StrengthFamily, b: int, draws: Tensor, *, total: bool
     ) -> Tensor:
-        """Log marginal at the nodes of narrow populations (a mask of draws).
+        """Log marginal at the nodes of narrow populations (a mask of draws); shapes as `_short`.
 
         Respondents whose votes pull their strength beyond these nodes get nodes of their own.
         """
-        values = self._blocks[b].values[k]
+        values = self._blocks[b].values
         strengths, log_weight = (part[draws] for part in self._population_nodes(family, b))
         far = self._is_far(values, strengths)
         if not bool(far.any()):
             return self._on_points(values, strengths, log_weight, total=total)
-        near = self._on_points(values[~far], strengths, log_weight, total=total)
-        own = self._one_by_one(family, torch.full_like(self._blocks[b].rows[far], b), values[far])
+        near = self._on_points(values[:, ~far], strengths, log_weight, total=total)
+        block = torch.full_like(self._blocks[b].rows[far], b)
+        own = torch.stack(
+            [self._one_by_one(family, block, curves.unsqueeze(0), None) for curves in values[:, far]]
+        )[:, draws]
         if total:
-            return near + own[draws].sum(-1)
-        out = torch.empty(len(values), len(strengths), dtype=torch.float64)
-        out[~far], out[far] = near, own[draws].T
+            return near + own.sum(-1)
+        out = torch.empty(*values.shape[:2], len(strengths), dtype=torch.float64)
+        out[:, ~far], out[:, far] = near, own.mT
         return out
 
     def _is_far(self, values: Tensor, strengths: Tensor) -> Tensor:
@@ -289,9 +282,9 @@ class PanelLikelihood:
         middle = len(x) // 2
         inner = strengths.detach()[:, middle - 1 : middle + 2 : 2]
         matrix = interpolation_matrix(self.table.grid, inner.reshape(-1))
-        low, high = (values @ matrix).view(len(values), -1, 2).unbind(-1)
+        low, high = (values @ matrix).unflatten(-1, (-1, 2)).unbind(-1)
         pull = (high - low) / (x[middle + 1] - x[middle - 1])
-        return (pull.abs() > _PULL).any(-1)
+        return (pull.abs() > _PULL).any(-1).any(0)
 
     def _population_nodes(self, family: StrengthFamily, b: int) -> tuple[Tensor, Tensor]:
         """Nodes at the population's own mean and sd: strengths and log weights, `draw x node`."""
@@ -312,44 +305,67 @@ class PanelLikelihood:
 
         Differentiable in the strengths too (classes move their atoms).
 
-        Returns:
-            `respondent x draw`, or its sum over respondents, a `draw`-vector.
+        Shapes as `_short`; `values` is `lapse x respondent x node`.
         """
         n_draws, n_points = strengths.shape
-        n_rows = len(values)
-        draws = max(1, _CHUNK // max(1, n_rows * n_points))
+        draws = max(1, _CHUNK // max(1, values.shape[0] * values.shape[1] * n_points))
         columns = []
         for start in range(0, n_draws, draws):
             part = slice(start, start + draws)
             matrix = interpolation_matrix(self.table.grid, strengths[part].reshape(-1))
-            at = (values @ matrix).view(n_rows, -1, n_points) + log_weight[part]
+            at = (values @ matrix).unflatten(-1, (-1, n_points)) + log_weight[part]
             each = torch.logsumexp(at, -1)
-            columns.append(each.sum(0) if total else each)
+            columns.append(each.sum(-2) if total else each)
         return torch.cat(columns, -1)
 
     # long panels ------------------------------------------------------------------------
 
-    def _long_panels(self, family: StrengthFamily, k: int) -> Tensor:
+    def _long_panels(self, family: StrengthFamily, lapse: Tensor | None) -> Tensor:
         """Log marginal of the long panels: `draw x respondent`."""
-        values = self.table.values[k][self._long]
-        where = self.table.block[self._long]
-        n_draws, n_rows = family.batch_shape[0], len(values)
-        if not n_rows:
-            return torch.zeros(n_draws, 0, dtype=torch.float64)
-        if family.atoms is not None:
-            strengths, log_shares = (part[:, where] for part in family.atoms)
-            at = interpolate_rows(values, self.table.grid.locate_strength(strengths))
-            return torch.logsumexp(at + log_shares, -1)
-        return self._one_by_one(family, where, values)
+        values = self.table.values[:, self._long]
+        return self._one_by_one(family, self.table.block[self._long], values, lapse)
 
-    def _one_by_one(self, family: StrengthFamily, where: Tensor, values: Tensor) -> Tensor:
-        """Log marginal at each respondent's own nodes, blocks at `where`: `draw x respondent`."""
-        draws = max(1, _CHUNK // (len(values) * len(self._rule[0]) * 16))
+    def _one_by_one(
+        self, family: StrengthFamily, where: Tensor, values: Tensor, lapse: Tensor | None
+    ) -> Tensor:
+        """Log marginal with nodes of each respondent's own: `draw x respondent`.
+
+        Args:
+            family: Batch shape `draw x block`.
+            where: Block of each respondent, a `respondent`-vector.
+            values: Their part of the table, `lapse x respondent x node`.
+            lapse: Lapse rates, `draw x 1` or `draw x block`, or None.
+        """
+        n_draws = family.batch_shape[0]
+        if not len(where):
+            return torch.zeros(n_draws, 0, dtype=torch.float64)
+        nodes = len(self._rule[0]) * 16 + (0 if lapse is None else values.shape[-1])
+        draws = max(1, _CHUNK // (len(where) * nodes))
         parts = []
-        for start in range(0, family.batch_shape[0], draws):
-            part = select(family, where, slice(start, start + draws))
-            parts.append(self._adaptive(part, values)[0])
+        for start in range(0, n_draws, draws):
+            part = slice(start, start + draws)
+            rates = None
+            if lapse is not None:
+                rates = lapse[part].expand(-1, family.batch_shape[1])[:, where]
+            curves = self._curves(values, rates)
+            if family.atoms is None:
+                parts.append(self._adaptive(select(family, where, part), curves)[0])
+            else:
+                strengths, log_shares = (piece[part][:, where] for piece in family.atoms)
+                at = interpolate_rows(curves, self.table.grid.locate_strength(strengths))
+                parts.append(torch.logsumexp(at + log_shares, -1))
         return torch.cat(parts)
+
+    def _curves(self, values: Tensor, rates: Tensor | None) -> Tensor:
+        """Curves at given lapse rates: `draw x respondent x node`, or for all draws alike.
+
+        Args:
+            values: `lapse x respondent x node`.
+            rates: `draw x respondent`, or None.
+        """
+        if rates is None:
+            return values[0]
+        return torch.einsum("dak,kan->dan", self._lapse_weights(rates), values)
 
     def _adaptive(
         self,
@@ -361,7 +377,8 @@ class PanelLikelihood:
 
         Args:
             family: Batch shape `draw x respondent`.
-            values: `respondent x node`.
+            values: `respondent x node`, or `draw x respondent x node`.
+            rule: Nodes and log weights in units of the widths; the stretched rule if absent.
 
         Returns:
             Log marginal `draw x respondent`, and strengths and log posterior weights of the
@@ -371,10 +388,10 @@ class PanelLikelihood:
         with torch.no_grad():
             shape = self._first_guess(spread, values)
             for _ in range(2):
-                u, log_weight = split_nodes(*shape)
+                u, log_weight = split_nodes(*shape, rule)
                 at = interpolate_rows(values, grid.locate(u))
                 shape = mode_and_widths(u, at + spread.log_density(u), log_weight)
-        strengths, log_mass = population_masses(spread, *split_nodes(*shape))
+        strengths, log_mass = population_masses(spread, *split_nodes(*shape, rule))
         log_f = interpolate_rows(values, grid.locate_strength(strengths)) + log_mass
         total = torch.logsumexp(log_f, -1)
         return total, strengths, log_f - total.unsqueeze(-1)
