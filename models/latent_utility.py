@@ -19,5 +19,5 @@ def latent_utility(likelihood: UtilityLikelihood, spec: Spec) -> Sampled:
     """
     values = sites.utilities(spec)
     effects = sites.group_effects(spec) if spec.groups else None
-    family = sites.strength(spec, effects)
+    family = sites.strength(spec, effects, values.shape[:-1])
     return sites.score("panels", likelihood, spec, family, sites.lapse_rate(spec), values)

@@ -100,7 +100,11 @@ def _by_block(value: Tensor, spec: Spec) -> Tensor:
     return value if spec.n_replicates is not None else value.unsqueeze(-1)
 
 
-def strength(spec: Spec, effects: tuple[Tensor, Tensor] | None = None) -> StrengthFamily:
+def strength(
+    spec: Spec,
+    effects: tuple[Tensor, Tensor] | None = None,
+    draws: tuple[int, ...] | torch.Size = (),
+) -> StrengthFamily:
     """Sample the mixing distribution.
 
     Sites: `log_mean` (unless anchored), `log_cv` (families with a spread); for `classes`,
@@ -110,11 +114,12 @@ def strength(spec: Spec, effects: tuple[Tensor, Tensor] | None = None) -> Streng
     Args:
         spec: What to sample.
         effects: Effects on log mean and log cv, each `... x block`.
+        draws: Shape of the draws, for an anchored family, which need not have a site of its own.
 
     Returns:
         The family, with batch shape `... x block`.
     """
-    log_mean = _real(0.0)
+    log_mean = torch.zeros(draws, dtype=torch.float64)
     if not spec.anchored:
         log_mean = pyro.sample(
             "log_mean", dist.Normal(_real(math.log(spec.centre)), spec.priors.log_mean_sd)

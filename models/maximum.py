@@ -1,0 +1,147 @@
+"""Maximum likelihood: flat priors, exact Hessian, and the respondent-clustered sandwich."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.utility import UtilityLikelihood
+from mixlogit.data import Comparisons
+from mixlogit.errors import UsageError
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.mode import find_mode
+from mixlogit.models.parameters import named_parameters
+from mixlogit.models.problem import Problem
+from mixlogit.models.threads import few_threads
+
+__all__ = ["Maximum", "maximum"]
+
+_STEP = 1e-4  # of the central differences that carry standard errors to the named parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """A maximum of the likelihood.
+
+    Attributes:
+        family: Name of the strength family.
+        log_likelihood: At the maximum, nats.
+        table: One row for each parameter: estimate, se (exact Hessian) and se_sandwich
+            (clustered by respondent; NaN without a panel).
+        n_respondents: Number of respondents.
+    """
+
+    family: str
+    log_likelihood: float
+    table: pd.DataFrame
+    n_respondents: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "family": self.family,
+            "log_likelihood": self.log_likelihood,
+            "parameters": self.table.to_dict(orient="index"),
+        }
+
+
+def maximum(
+    data: Comparisons,
+    family: str = "lognormal",
+    *,
+    panel: bool | None = None,
+    lapse: bool = False,
+) -> Maximum:
+    """Maximise the likelihood with flat priors.
+
+    Standard errors come from the exact Hessian of the marginal likelihood, and from the
+    sandwich of the scores summed by respondent, which stays right when comparisons of a
+    respondent depend on each other beyond the model (Huber 1967; Liang and Zeger 1986).
+
+    Args:
+        data: The comparisons; with items or features the mean strength is fixed at 1.
+        family: "fixed", "lognormal", "gamma", "normal" or "classes".
+        panel: One strength for each respondent; the default where there are respondents.
+        lapse: Let a share of the votes be random.
+
+    Raises:
+        UsageError: If the maximum is not regular (a parameter runs off or is not identified).
+
+    Example:
+        >>> import mixlogit as ml
+        >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
+        >>> list(maximum(data).table.index)
+        ['mean', 'cv', 'log_sd']
+    """
+    problem = Problem(data, panel=panel)
+    with few_threads(len(problem.index)):
+        joint = problem.joint(family, lapse=lapse)
+        start = find_mode(joint, joint.start()).theta
+        found = find_mode(joint.log_likelihood, start, steps=100)
+        information = -found.hessian[0]
+        if not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
+            raise UsageError(
+                f"The likelihood of the {family} family has no regular maximum on these data: a "
+                "parameter runs off or is not identified. Fit with priors instead."
+            )
+        theta, covariance = found.theta[0], torch.linalg.inv(information)
+        names, value, slope = _named(problem, joint, theta)
+        hessian_se = _se(slope, covariance)
+        sandwich_se = torch.full_like(hessian_se, torch.nan)
+        scores = _scores(joint, theta) if problem.panel else None
+        if scores is not None:
+            sandwich_se = _se(slope, covariance @ (scores.T @ scores) @ covariance)
+    table = pd.DataFrame(
+        {"estimate": value, "se": hessian_se, "se_sandwich": sandwich_se},
+        index=pd.Index(names, name="parameter"),
+    )
+    return Maximum(family, float(found.value[0]), table, data.n_respondents)
+
+
+def _se(slope: Tensor, covariance: Tensor) -> Tensor:
+    """Standard errors of functions with the given slopes (delta method)."""
+    return torch.einsum("ip,pq,iq->i", slope, covariance, slope).sqrt()
+
+
+def _around(theta: Tensor) -> Tensor:
+    """Theta itself, then a step up and a step down in each parameter: `draw x 1 x parameter`."""
+    steps = _STEP * torch.eye(len(theta), dtype=theta.dtype)
+    return torch.cat([theta.unsqueeze(0), theta + steps, theta - steps]).unsqueeze(1)
+
+
+def _slope(values: Tensor) -> Tensor:
+    """Central differences of values at `_around`: `... x parameter`."""
+    up, down = values[1:].chunk(2)
+    return ((up - down) / (2 * _STEP)).movedim(0, -1)
+
+
+def _named(
+    problem: Problem, joint: LogJoint, theta: Tensor
+) -> tuple[list[str], Tensor, Tensor]:
+    """Names, values and slopes of the named parameters."""
+    named = named_parameters(problem, joint, _around(theta).squeeze(1).unsqueeze(0))
+    names, columns = [], []
+    for name, array in named.values.items():
+        values = torch.from_numpy(array[0]).reshape(array.shape[1], -1)
+        labels = named.coords[named.dims[name][0]] if name in named.dims else [""]
+        names += [f"{name}[{label}]" if label else name for label in labels]
+        columns.append(values)
+    every = torch.cat(columns, -1)
+    return names, every[0], _slope(every)
+
+
+def _scores(joint: LogJoint, theta: Tensor) -> Tensor | None:
+    """Gradient of each respondent's log-likelihood: `respondent x parameter`."""
+    likelihood: Any = joint.likelihood
+    if not isinstance(likelihood, (PanelLikelihood, UtilityLikelihood)):
+        return None
+    parts = []
+    for part in _around(theta).split(max(1, joint.draws_at_once)):
+        sampled = joint.sampled(part)
+        with torch.no_grad():
+            arguments = sampled[:2] if sampled.utilities is None else sampled
+            parts.append(likelihood.by_respondent(*arguments))
+    return _slope(torch.cat(parts))
