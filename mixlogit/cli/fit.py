@@ -44,8 +44,12 @@ def fit(
         bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
     ] = True,
     inference: Annotated[
-        Literal["auto", "nuts", "maximum"], typer.Option(help="How the posterior is found.")
+        Literal["auto", "nuts"], typer.Option(help="How the posterior is found.")
     ] = "auto",
+    classes: Annotated[int, typer.Option(help="Classes of the family of that name.")] = 2,
+    contrarians: Annotated[
+        bool, typer.Option("--contrarians", help="The first class has negative strength.")
+    ] = False,
     posterior_draws: Annotated[int, typer.Option(help="Draws of the posterior.")] = 2000,
     test: Annotated[
         str | None, typer.Option(help="Held-out votes, in the same columns.", metavar="FILE")
@@ -74,6 +78,7 @@ def fit(
     }
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
+    asked |= {"classes": classes, "contrarians": contrarians}
     return run_fit(call, asked, priors, test, test_fraction)
 
 

@@ -98,7 +98,7 @@ def write_results(
     """Write the files of a run folder that people and programs read."""
     from mixlogit.analysis import plot_strength
 
-    posterior.save(folder)
+    posterior.write(folder)
     write_json(folder / "data.json", data_record(data))
     write_json(folder / "summary.json", result)
     write_json(folder / "checks.json", result["checks"])

@@ -122,5 +122,13 @@ def strength_table(
         if truth is not None:
             known = truth.get(str(name))
             cells.append("" if known is None else f"{known:.{places}f}")
-        rows.append((_WORDS.get(str(name), str(name)), cells))
+        rows.append((_words(name), cells))
     return table(title, columns, rows)
+
+
+def _words(name: Any) -> str:
+    """A parameter in words; of a group: its label first."""
+    if isinstance(name, tuple):
+        column, label, parameter = name
+        return f"{label} ({column}): {_words(parameter)}"
+    return _WORDS.get(str(name), str(name))

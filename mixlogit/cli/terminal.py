@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?", re.DOTALL)
 _BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_PAUSE = 2.0  # seconds between two lines of progress where there is no terminal
+_PAUSE = 2.0  # least seconds between two lines of progress where there is no terminal
 
 
 def clean(text: str) -> str:
@@ -83,7 +83,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Progress]:
-        """A bar on a terminal, now and then a line elsewhere; always on standard error."""
+        """A bar on a terminal, a line for every tenth elsewhere; always on standard error."""
         if self.quiet:
             yield lambda stage, done, total: None
         elif self._err.is_terminal:
@@ -109,13 +109,13 @@ class Terminal:
             yield update
 
     def _lines(self, label: str) -> Progress:
-        last = time.monotonic()
+        said, last = ("", -1), time.monotonic()
 
         def update(stage: str, done: int, total: int) -> None:
-            nonlocal last
-            if time.monotonic() - last >= _PAUSE:
-                last = time.monotonic()
-                percent = 100 * done // max(total, 1)
-                self._err.print(Text(clean(f"{label}  {stage} {percent}%")))
+            nonlocal said, last
+            now = (stage, 10 * done // max(total, 1))
+            if now != said and time.monotonic() - last >= _PAUSE:
+                said, last = now, time.monotonic()
+                self._err.print(Text(clean(f"{label}  {stage} {10 * now[1]}%")))
 
         return update

@@ -69,15 +69,22 @@ def test_errors_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_in_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    times = iter([0.0, 1.0, 2.5, 2.5, 3.0, 9.0, 9.0])
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(times))
+    clock = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
     with Terminal().progress("fit") as update:
-        update("table", 1, 4)  # one second after the start: silence
-        update("table", 2, 4)
-        update("table", 3, 4)  # half a second later: silence
-        update("map", 0, 0)
+        for seconds, stage, done in [
+            (1.0, "table", 1),  # too early for a line
+            (2.5, "table", 1),
+            (5.0, "table", 1),  # nothing new
+            (6.0, "table", 2),
+            (6.5, "table", 3),  # half a second later: silence
+            (9.0, "map", 0),
+        ]:
+            clock[0] = seconds
+            update(stage, done, 4)
+        update("empty", 0, 0)
     captured = capsys.readouterr()
-    assert captured.err == "fit  table 50%\nfit  map 0%\n"
+    assert captured.err == "fit  table 20%\nfit  table 50%\nfit  map 0%\n"
     assert captured.out == ""
 
 
