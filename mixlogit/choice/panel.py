@@ -134,9 +134,7 @@ class PanelLikelihood:
                 if len(block.rows):
                     parts[..., block.rows] = self._short(family, b).mT
             rates = None if lapse is None else lapse.expand(family.batch_shape)
-            out = self._mix_lapse(
-                parts, None if rates is None else rates[:, self.table.block]
-            )
+            out = self._mix_lapse(parts, None if rates is None else rates[:, self.table.block])
             out[:, self._long] = self._long_panels(family, lapse)
             return out
 
@@ -162,9 +160,7 @@ class PanelLikelihood:
             _, strengths, log_weight = self._adaptive(select(family, where), values)
             return strengths[0], log_weight[0]
 
-    def error(
-        self, family: StrengthFamily, lapse: Tensor | None, nodes: int, most: int
-    ) -> float:
+    def error(self, family: StrengthFamily, lapse: Tensor | None, nodes: int, most: int) -> float:
         """Largest change of a respondent's log-likelihood on other, denser nodes, nats.
 
         Args:
@@ -244,9 +240,7 @@ class PanelLikelihood:
         chance = block.scaled @ (log_mass - top).exp().T
         if bool(chance.detach().amin() < 1e-280):
             # the peaks of some panel and population are too far apart for the product
-            each = torch.stack(
-                [torch.logsumexp(block.values + row, -1) for row in log_mass], -1
-            )
+            each = torch.stack([torch.logsumexp(block.values + row, -1) for row in log_mass], -1)
             return each.sum(-2) if total else each
         if total:
             shift = block.peak.sum(-1, keepdim=True) + len(block.rows) * top.squeeze(-1)
@@ -268,7 +262,10 @@ class PanelLikelihood:
         near = self._on_points(values[:, ~far], strengths, log_weight, total=total)
         block = torch.full_like(self._blocks[b].rows[far], b)
         own = torch.stack(
-            [self._one_by_one(family, block, curves.unsqueeze(0), None) for curves in values[:, far]]
+            [
+                self._one_by_one(family, block, curves.unsqueeze(0), None)
+                for curves in values[:, far]
+            ]
         )[:, draws]
         if total:
             return near + own.sum(-1)
@@ -282,7 +279,7 @@ class PanelLikelihood:
         middle = len(x) // 2
         inner = strengths.detach()[:, middle - 1 : middle + 2 : 2]
         matrix = interpolation_matrix(self.table.grid, inner.reshape(-1))
-        low, high = (values @ matrix).unflatten(-1, (-1, 2)).unbind(-1)
+        low, high = (values @ matrix).view(*values.shape[:2], -1, 2).unbind(-1)
         pull = (high - low) / (x[middle + 1] - x[middle - 1])
         return (pull.abs() > _PULL).any(-1).any(0)
 
@@ -313,7 +310,7 @@ class PanelLikelihood:
         for start in range(0, n_draws, draws):
             part = slice(start, start + draws)
             matrix = interpolation_matrix(self.table.grid, strengths[part].reshape(-1))
-            at = (values @ matrix).unflatten(-1, (-1, n_points)) + log_weight[part]
+            at = (values @ matrix).view(*values.shape[:2], -1, n_points) + log_weight[part]
             each = torch.logsumexp(at, -1)
             columns.append(each.sum(-2) if total else each)
         return torch.cat(columns, -1)

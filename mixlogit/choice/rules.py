@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.shapes import broadcast_tensors
 
 __all__ = [
     "add_tails",
@@ -138,7 +139,7 @@ def log_add(a: Tensor, b: Tensor) -> Tensor:
         >>> float(log_add(torch.tensor(0.0), torch.tensor(-900.0)))
         0.0
     """
-    return torch.logsumexp(torch.stack(torch.broadcast_tensors(a, b)), 0)
+    return torch.logsumexp(torch.stack(broadcast_tensors(a, b)), 0)
 
 
 def add_tails(log_mass: Tensor, below: Tensor, above: Tensor) -> Tensor:
@@ -168,7 +169,7 @@ def population_masses(
     """Strengths at the nodes of a rule and the log mass that a population puts on each.
 
     What lies beyond the outermost nodes is added to them; but in log strength, all below the
-    first node goes to a node of its own, at exp(-2) of its strength.
+    first node goes to a node of its own, at its mean strength (by the slope of the density).
 
     Args:
         spread: The population, of batch shape `... x 1`.
@@ -188,11 +189,15 @@ def population_masses(
     """
     half = log_weight.exp() / 2
     below, above = spread.log_tails((u - half)[..., :1], (u + half)[..., -1:])
-    log_mass = spread.log_density(u) + log_weight
+    log_density = spread.log_density(u)
+    log_mass = log_density + log_weight
     if spread.coordinate == "linear":
         return u, add_tails(log_mass, below, above)
     last = log_add(log_mass[..., -1:], above)
-    strengths = torch.cat([u[..., :1] - 2.0, u], -1).exp()
+    with torch.no_grad():  # below, density exp(r u) has the mean exp(u0) r / (r + 1)
+        slope = (log_density[..., 1:2] - log_density[..., :1]) / (u[..., 1:2] - u[..., :1])
+        mean = (u - half)[..., :1] - torch.log1p(slope.clamp_min(1e-3).reciprocal())
+    strengths = torch.cat([mean, u], -1).exp()
     return strengths, torch.cat([below, log_mass[..., :-1], last], -1)
 
 

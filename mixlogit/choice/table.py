@@ -126,12 +126,12 @@ def strength_grid(margin: Tensor, *, signed: bool = False, centre: float | None 
         centre: A strength that the grid must surround too, for example the prior's.
 
     Returns:
-        The grid: 134 nodes for positive strengths when `centre` is near `1 / rms(margin)`.
+        The grid: 133 nodes for positive strengths when `centre` is near `1 / rms(margin)`.
 
     Example:
         >>> grid = strength_grid(torch.tensor([1.0, -2.0, 0.5]))
         >>> grid.size, *(round(float(u), 2) for u in grid.coordinate()[[0, -1]])
-        (134, -12.28, 6.87)
+        (133, -12.28, 6.73)
     """
     natural = 1.0 / float(margin.to(torch.float64).square().mean().sqrt())
     centres = [natural] if centre is None else [natural, float(centre)]
@@ -186,7 +186,7 @@ def likelihood_table(
         >>> grid = strength_grid(margin)
         >>> table = likelihood_table(margin, torch.tensor([0, 0, 1]), grid=grid, n_respondents=2)
         >>> table.values.shape
-        torch.Size([1, 2, 134])
+        torch.Size([1, 2, 133])
     """
     nodes = grid.to_strength(grid.coordinate())
     rates = torch.zeros(1, dtype=torch.float64)

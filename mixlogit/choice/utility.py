@@ -15,7 +15,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
-from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes
+from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
 
 __all__ = ["Rows", "UtilityLikelihood", "latent_margins"]
 
@@ -85,13 +85,12 @@ class UtilityLikelihood:
         nodes: Quadrature nodes of each respondent.
     """
 
-    def __init__(self, rows: Rows, *, panel: bool = True) -> None:
+    def __init__(self, rows: Rows, *, panel: bool = True, nodes: int = 25) -> None:
         self.rows, self.panel = rows, panel
         self.n_respondents = len(rows.block)
+        self._rule = stretched_rule(nodes)
 
-    def __call__(
-        self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
-    ) -> Tensor:
+    def __call__(self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor) -> Tensor:
         """Log-likelihood of each block.
 
         Args:
@@ -140,10 +139,10 @@ class UtilityLikelihood:
             mode, width = self._mode(own, lapse, margin)
             shape = mode, width, width
             for _ in range(3):
-                u, log_weight = split_nodes(*shape)
+                u, log_weight = split_nodes(*shape, self._rule)
                 curves = self._curves(u if linear else u.exp(), margin, lapse)
                 shape = mode_and_widths(u, curves + spread.log_density(u), log_weight)
-        strengths, log_mass = population_masses(spread, *split_nodes(*shape))
+        strengths, log_mass = population_masses(spread, *split_nodes(*shape, self._rule))
         return strengths, self._curves(strengths, margin, lapse) + log_mass
 
     def _curves(self, strengths: Tensor, margin: Tensor, lapse: Tensor | None) -> Tensor:
