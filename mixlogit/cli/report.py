@@ -96,13 +96,12 @@ def write_results(
     text: str,
 ) -> None:
     """Write the files of a run folder that people and programs read."""
-    from mixlogit.analysis import plot_strength
+    from mixlogit.analysis import save_plot
 
     posterior.write(folder)
     write_json(folder / "data.json", data_record(data))
     write_json(folder / "summary.json", result)
     write_json(folder / "checks.json", result["checks"])
     write_text(folder / "summary.txt", text + "\n")
-    figure = plot_strength(posterior)
     for suffix in ("svg", "png"):
-        figure.savefig(folder / f"strength.{suffix}")
+        save_plot(posterior, folder / f"strength.{suffix}")
