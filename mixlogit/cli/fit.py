@@ -1,22 +1,15 @@
 """`mixlogit fit`: from preference data to a posterior of preference strength."""
 
-import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from mixlogit.cli.fitting import run_maximum, run_posterior
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import Trace, report_text, write_results
-from mixlogit.cli.summary import data_line
 from mixlogit.errors import UsageError
-
-if TYPE_CHECKING:
-    from mixlogit.data import Comparisons
 
 __all__ = ["fit"]
 
-_CHECK_FAILED = 4
 _PRIORS = "Priors"
 
 
@@ -44,7 +37,8 @@ def fit(
         bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
     ] = True,
     inference: Annotated[
-        Literal["auto", "nuts"], typer.Option(help="How the posterior is found.")
+        Literal["auto", "nuts", "maximum"],
+        typer.Option(help="Posterior by the fast way or by NUTS; or the flat-prior maximum."),
     ] = "auto",
     classes: Annotated[int, typer.Option(help="Classes of the family of that name.")] = 2,
     contrarians: Annotated[
@@ -76,61 +70,15 @@ def fit(
         "lapse": _beta(prior_lapse),
         "utility_sd": prior_utility,
     }
+    given = {name: value for name, value in priors.items() if value is not None}
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
+    if inference == "maximum":
+        of_posteriors = {"by": call.columns["groups"], "prior": given}
+        of_posteriors |= {"test": test, "test-fraction": test_fraction}
+        return run_maximum(call, asked, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians}
-    return run_fit(call, asked, priors, test, test_fraction)
-
-
-def run_fit(
-    call: Invocation,
-    asked: dict[str, Any],
-    priors: dict[str, Any],
-    test: str | None,
-    test_fraction: float | None,
-) -> int:
-    """Read, fit, write the run folder, say what was learnt."""
-    import mixlogit as ml
-
-    path = call.output or Path("runs") / _slug(call.columns["data"])
-    with call.folder(path) as run:
-        data, held_out = _read(call, test, test_fraction)
-        call.terminal.say(f"data     {data_line(data)}")
-        label = f"fit      {asked['family']}"
-        with call.terminal.progress(label) as show:
-            trace = Trace(show)
-            posterior = ml.fit(
-                data,
-                by=list(call.columns["groups"]),
-                priors=ml.Priors(**{k: v for k, v in priors.items() if v is not None}),
-                seed=call.seed,
-                progress=trace,
-                **asked,
-            )
-        result = posterior.to_dict()
-        if held_out is not None:
-            result["held_out"] = posterior.held_out(held_out)
-        text = report_text(posterior, result)
-        write_results(run.folder, data, posterior, result, text)
-        trace.write(run.folder / "metrics.jsonl")
-        failed = not all(check.ok for check in posterior.checks)
-        run.state = "check failed" if failed else "done"
-    call.terminal.say(text)
-    call.terminal.say(f"Wrote {path}")
-    call.terminal.result({"run": str(path), **result})
-    return _CHECK_FAILED if failed else 0
-
-
-def _read(
-    call: Invocation, test: str | None, fraction: float | None
-) -> tuple["Comparisons", "Comparisons | None"]:
-    """The votes to fit, and those held out."""
-    if test is not None and fraction is not None:
-        raise UsageError("--test and --test-fraction are both given. Name one of them.")
-    data = call.load()
-    if fraction is not None:
-        return data.split(fraction, seed=call.seed)
-    return data, None if test is None else call.load(test)
+    return run_posterior(call, asked, given, test, test_fraction)
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:
@@ -143,9 +91,3 @@ def _beta(text: str | None) -> tuple[float, float] | None:
         message = f'--prior-lapse must be two numbers such as 1,9, not "{text}".'
         raise UsageError(message) from None
     return first, second
-
-
-def _slug(data: str) -> str:
-    """A folder name from a path or hub id."""
-    name = Path(data).name.split(".")[0] or Path(data).resolve().name
-    return re.sub(r"[^\w-]+", "-", name).strip("-") or "fit"

@@ -28,13 +28,14 @@ def quickstart(call: Invocation) -> int:
             _RESPONDENTS * _VOTES, _RESPONDENTS, "lognormal", mean=_MEAN, cv=_CV, seed=call.seed
         )
         data = made.comparisons(source="quickstart")
-        say(f"data     {data_line(data)}; mean strength {_MEAN}, cv {_CV}")
+        counts = f"data     {data_line(data)}"
+        say(counts)
         with call.terminal.progress("fit      lognormal") as show:
             trace = Trace(show)
             posterior = ml.fit(data, family="lognormal", seed=call.seed, progress=trace)
         result = posterior.to_dict()
         text = report_text(posterior, result, truth={"mean": _MEAN, "cv": _CV})
-        write_results(run.folder, data, posterior, result, text)
+        write_results(run.folder, data, posterior, result, f"{counts}\n{text}")
         trace.write(run.folder / "metrics.jsonl")
         made.write(run.folder / "judges.parquet")
         failed = not all(check.ok for check in posterior.checks)

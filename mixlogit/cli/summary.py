@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 
     from mixlogit.data import Comparisons
 
-__all__ = ["checks_line", "data_line", "number", "plural", "strength_table", "table"]
+__all__ = [
+    "checks_line",
+    "data_line",
+    "maximum_table",
+    "number",
+    "plural",
+    "strength_table",
+    "table",
+]
 
 _WORDS = {
     "cv": "coefficient of variation",
@@ -85,7 +93,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence
           cv                                  0.35
     """
     width = max([_WIDTH, *(len(name) + 3 for name, _ in rows), len(title) + 1])
-    cells = [max(8, *(len(row[index]) + 2 for _, row in rows)) for index in range(len(columns))]
+    cells = [
+        max(8, len(title) + 2, *(len(row[index]) + 2 for _, row in rows))
+        for index, title in enumerate(columns)
+    ]
     lines = [title.ljust(width) + _right(columns, cells)]
     lines += [("  " + name).ljust(width) + _right(row, cells) for name, row in rows]
     return "\n".join(line.rstrip() for line in lines)
@@ -124,6 +135,22 @@ def strength_table(
             cells.append("" if known is None else f"{known:.{places}f}")
         rows.append((_words(name), cells))
     return table(title, columns, rows)
+
+
+def maximum_table(found: "pd.DataFrame") -> str:
+    """Estimates at a maximum, with both kinds of standard error.
+
+    Args:
+        found: One row a parameter, with columns estimate, se and se_sandwich.
+    """
+    columns = ["estimate", "se", "sandwich se"]
+    rows = []
+    for name, row in found.iterrows():
+        places = max(4, _decimals(float(row["se"])))
+        values = [float(row[key]) for key in ("estimate", "se", "se_sandwich")]
+        cells = [f"{value:.{places}f}" if math.isfinite(value) else "" for value in values]
+        rows.append((_words(name), cells))
+    return table("Maximum of the likelihood", columns, rows)
 
 
 def _words(name: Any) -> str:

@@ -1,0 +1,129 @@
+"""From DATA to a run folder: read, fit, write, say what was learnt."""
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.report import Trace, data_record, report_text, write_results
+from mixlogit.cli.summary import data_line, maximum_table
+from mixlogit.errors import UsageError
+from mixlogit.run import write_json, write_text
+
+if TYPE_CHECKING:
+    from mixlogit.data import Comparisons
+
+__all__ = ["CHECK_FAILED", "run_maximum", "run_posterior"]
+
+CHECK_FAILED = 4
+
+
+def run_posterior(
+    call: Invocation,
+    asked: Mapping[str, Any],
+    priors: Mapping[str, Any],
+    test: str | None,
+    test_fraction: float | None,
+) -> int:
+    """Fit the posterior and write its run folder.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        asked: Arguments of `mixlogit.fit`.
+        priors: Arguments of `mixlogit.Priors`.
+        test: A file of held-out votes.
+        test_fraction: Share of the votes to hold out.
+
+    Returns:
+        Exit code: 4 if a check failed.
+    """
+    import mixlogit as ml
+
+    path = _target(call)
+    with call.folder(path) as run:
+        begin = time.monotonic()
+        data, held_out = _read(call, test, test_fraction)
+        read = round(time.monotonic() - begin, 3)
+        counts = f"data     {data_line(data)}"
+        call.terminal.say(counts)
+        with call.terminal.progress(f"fit      {asked['family']}") as show:
+            trace = Trace(show)
+            posterior = ml.fit(
+                data,
+                by=list(call.columns["groups"]),
+                priors=ml.Priors(**priors),
+                seed=call.seed,
+                progress=trace,
+                **asked,
+            )
+        result = posterior.to_dict()
+        result["seconds"] = {"read": read, **result["seconds"]}
+        if held_out is not None:
+            result["held_out"] = posterior.held_out(held_out)
+        text = report_text(posterior, result)
+        write_results(run.folder, data, posterior, result, f"{counts}\n{text}")
+        trace.write(run.folder / "metrics.jsonl")
+        failed = not all(check.ok for check in posterior.checks)
+        run.state = "check failed" if failed else "done"
+    call.terminal.say(text)
+    call.terminal.say(f"Wrote {path}")
+    call.terminal.result({"run": str(path), **result})
+    return CHECK_FAILED if failed else 0
+
+
+def run_maximum(
+    call: Invocation, asked: Mapping[str, Any], of_posteriors: Mapping[str, Any]
+) -> int:
+    """Find the flat-prior maximum of the likelihood and write its run folder.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        asked: Arguments of `mixlogit.maximum`.
+        of_posteriors: Options that only a posterior has, refused here if they were given.
+    """
+    import mixlogit as ml
+
+    given = [f"--{name}" for name, value in of_posteriors.items() if value]
+    if given:
+        message = f"--inference maximum cannot be joined with {', '.join(given)}."
+        raise UsageError(message)
+    path = _target(call)
+    with call.folder(path) as run:
+        data = call.load()
+        counts = f"data     {data_line(data)}"
+        call.terminal.say(counts)
+        found = ml.maximum(data, **asked)
+        result: dict[str, Any] = found.to_dict()
+        text = f"fit      {found.family}, maximum of the likelihood with flat priors\n"
+        text += f"         log-likelihood {found.log_likelihood:,.4f}\n\n"
+        text += maximum_table(found.table)
+        write_json(run.folder / "data.json", data_record(data))
+        write_json(run.folder / "summary.json", result)
+        write_text(run.folder / "summary.txt", f"{counts}\n{text}\n")
+    call.terminal.say(text)
+    call.terminal.say(f"Wrote {path}")
+    call.terminal.result({"run": str(path), **result})
+    return 0
+
+
+def _read(
+    call: Invocation, test: str | None, fraction: float | None
+) -> tuple["Comparisons", "Comparisons | None"]:
+    """The votes to fit, and those held out."""
+    if test is not None and fraction is not None:
+        raise UsageError("--test and --test-fraction are both given. Name one of them.")
+    data = call.load()
+    if fraction is not None:
+        return data.split(fraction, seed=call.seed)
+    return data, None if test is None else call.load(test)
+
+
+def _target(call: Invocation) -> Path:
+    """The run folder: `--output`, or one named after the data."""
+    if call.output is not None:
+        return call.output
+    data = Path(call.columns["data"])
+    name = data.name.split(".")[0] or data.resolve().name
+    return Path("runs") / (re.sub(r"[^\w-]+", "-", name).strip("-") or "fit")

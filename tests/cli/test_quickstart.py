@@ -1,0 +1,29 @@
+"""`mixlogit quickstart`: offline, and the truth beside the estimates."""
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+
+def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("quickstart must not use the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = say("quickstart")
+    assert code == 0, err
+    assert out.startswith("data     12,000 comparisons, 300 respondents (median ")
+    row = r"^  coefficient of variation +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$"
+    found = re.search(row, out, re.MULTILINE)
+    assert found is not None
+    _, _, low, high, truth = map(float, found.groups())
+    assert low - 0.1 < truth < high + 0.1
+    assert out.splitlines()[-1] == "Wrote runs/quickstart (look at strength.png)"
+    run = tmp_path / "runs" / "quickstart"
+    assert (run / "strength.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((run / "judges.truth.json").read_text())["arguments"]["cv"] == truth
+    assert (run / "judges.parquet").exists()
