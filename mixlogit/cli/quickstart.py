@@ -8,8 +8,8 @@ from mixlogit.cli.summary import data_line
 
 __all__ = ["quickstart"]
 
-_RESPONDENTS = 300
-_VOTES = 40  # a respondent
+_RESPONDENTS = 200
+_VOTES = 30  # a respondent
 _MEAN, _CV = 1.0, 0.6
 
 

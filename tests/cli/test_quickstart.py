@@ -16,7 +16,7 @@ def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir(tmp_path)
     code, out, err = say("quickstart")
     assert code == 0, err
-    assert out.startswith("data     12,000 comparisons, 300 respondents (median ")
+    assert out.startswith("data     6,000 comparisons, 200 respondents (median ")
     row = r"^  coefficient of variation +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+) +([\d.]+)$"
     found = re.search(row, out, re.MULTILINE)
     assert found is not None
