@@ -11,7 +11,7 @@ _PUBLIC = {
     "to_arviz": "mixlogit.analysis.az",
 }
 
-__all__ = [*_PUBLIC]  # noqa: PLE0604
+__all__ = [*_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixlogit.analysis.density import DENSITIES, Array, Density, band, span
+from mixlogit.analysis.density import DENSITIES, Array, Density, band, smooth, span
 from mixlogit.analysis.marks import (
     PRIOR,
     STRENGTH,
@@ -13,6 +13,7 @@ from mixlogit.analysis.marks import (
     draw_interval,
     draw_respondents,
     finish,
+    shade_reversed,
     text_of_interval,
 )
 from mixlogit.analysis.saved import Saved, read_run
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_strength", "plot_strength", "save_plot"]
 
-_POINTS, _DRAWS = 600, 500
-_SIZE = (6.4, 4.6)  # inches: letters of 10 points stay legible at half the width
+_POINTS, _DRAWS = 300, 2000
+_SIZE, _FLAT = (5.6, 4.3), (5.6, 2.4)  # inches: legible at half the width of a page
 
 
 def plot_strength(run: Any, ax: "Axes | None" = None) -> "Axes":
@@ -58,7 +59,8 @@ def plot_strength(run: Any, ax: "Axes | None" = None) -> "Axes":
     if ax is None:
         from matplotlib.figure import Figure
 
-        ax = Figure(figsize=_SIZE, layout="constrained").add_subplot()
+        size = _FLAT if _is_flat(saved) else _SIZE
+        ax = Figure(figsize=size, layout="constrained").add_subplot()
     density = DENSITIES.get(saved.family)
     strengths = saved.draws("class_strength")
     if density is not None:
@@ -101,7 +103,7 @@ def save_plot(run: Any, path: str | Path) -> None:
 
     saved = read_run(run)
     figure: Any = plot_strength(run).figure
-    words = {"Title": _title(saved).replace("\n", ": "), "Description": describe_strength(run)}
+    words = {"Title": _title(saved).replace("\n", " "), "Description": describe_strength(run)}
     if path.suffix == ".svg":
         words |= {"Date": None}
     with replacing(path) as temporary, rc_context({"svg.hashsalt": "mixlogit"}):
@@ -121,8 +123,8 @@ def describe_strength(run: Any) -> str:
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(600, 60, "fixed", seed=1).comparisons()
-        >>> print(describe_strength(ml.fit(data, "fixed", draws=400)))
-        One strength for all: mean 1.0 (90 % interval 0.89 to 1.1).
+        >>> describe_strength(ml.fit(data, "fixed", draws=400)).partition(":")[0]
+        'One strength for all'
     """
     saved = read_run(run)
     mean = _mean_words(saved)
@@ -135,18 +137,23 @@ def describe_strength(run: Any) -> str:
         shares = saved.draws("class_share")
         assert shares is not None
         parts = [
-            f"{np.median(shares[:, c]):.0%} at strength {text_of_interval(strengths[:, c])}"
-            for c in range(strengths.shape[1])
+            f"{100 * np.median(share):.0f} % at strength {text_of_interval(strength)}"
+            for share, strength in zip(shares.T, strengths.T, strict=True)
         ]
         words = f"{_title(saved)}: {', '.join(parts)}."
     else:
         words = f"{_title(saved)}: {mean}."
-    words = words.replace("\n", ": ")
-    if len(saved.means):
+    words = words.replace("\n", " ")
+    if len(saved.means) and not _is_flat(saved):
         low, high = np.quantile(saved.means, [0.05, 0.95])
         n = f"{len(saved.means):,} posterior means of respondents"
         words += f" The middle 90 % of the {n} from {low:.2g} to {high:.2g}."
     return words
+
+
+def _is_flat(saved: Saved) -> bool:
+    """Whether there is only an interval to draw."""
+    return saved.draws("class_strength") is None and saved.family not in DENSITIES
 
 
 def _title(saved: Saved) -> str:
@@ -196,15 +203,13 @@ def _draw_density(saved: Saved, density: Density, ax: "Axes") -> float:
     lower, middle, upper = band(density, u, mean, cv, (0.05, 0.5, 0.95))
     ax.fill_between(x, lower, upper, color=STRENGTH, alpha=0.25, linewidth=0, label="90 % band")
     ax.plot(x, middle, color=STRENGTH, linewidth=2, label="posterior median")
-    before = density.at(u, *(part[:, None] for part in _population(saved, "prior"))).mean(0)
+    before = smooth(density, u, *_population(saved, "prior"))
     ax.plot(x, before, color=PRIOR, linewidth=1.2, linestyle="--", label="prior")
     centre = float(mean.mean())
     ax.axvline(centre, color="black", linewidth=1.2, linestyle=":", label=_mean_words(saved))
-    ax.set_ylabel("density (per unit of log strength)" if density.log_axis else "density")
+    ax.set_ylabel(f"density (per unit of {'log ' * density.log_axis}strength)")
     if low < 0 and not density.log_axis:
-        share = saved.draws("p_negative")
-        words = "" if share is None else f"\nshare below 0:\n{text_of_interval(share)}"
-        ax.axvspan(low, 0.0, color="black", alpha=0.06, linewidth=0)
-        ax.text(0.02, 0.97, f"reversed{words}", transform=ax.transAxes, va="top", fontsize=9)
+        shade_reversed(ax, low, saved.draws("p_negative"))
     ax.set_xlim(float(x[0]), float(x[-1]))
-    return float(min(1.08 * upper.max(), 2.2 * middle.max()))
+    top = min(1.08 * upper.max(), 2.2 * middle.max())
+    return float(max(top, min(1.05 * before.max(), 1.4 * top)))

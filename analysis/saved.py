@@ -113,7 +113,7 @@ def _means(run: Any) -> NDArray[np.float64]:
             raise StorageError(f"{file} is damaged: {error}", file=file) from error
     else:
         table = pd.DataFrame()
-    return np.asarray(table["mean"] if "mean" in table else [], dtype=np.float64)
+    return np.asarray(table.get("mean", []), dtype=np.float64)
 
 
 def _file(folder: Path, name: str) -> Path:
