@@ -34,25 +34,45 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
             Check("Pareto k", k, K_LIMIT, k <= K_LIMIT, "Run again with --inference nuts.")
         )
         checks.append(
-            Check("effective draws", effective, 100.0, effective >= 100.0,
-                  "Ask for more --posterior-draws, or run with --inference nuts.")
+            Check(
+                "effective draws",
+                effective,
+                100.0,
+                effective >= 100.0,
+                "Ask for more --posterior-draws, or run with --inference nuts.",
+            )
         )
     worst = max(r_hat(value) for value in named.values.values())
     checks.append(
-        Check("restarts agree (R-hat)", worst, 1.05, worst <= 1.05,
-              "The restarts found different answers; fit a simpler model or more data.")
+        Check(
+            "restarts agree (R-hat)",
+            worst,
+            1.05,
+            worst <= 1.05,
+            "The restarts found different answers; fit a simpler model or more data.",
+        )
     )
     error = quadrature_error(joint, inferred.theta[0, :1])
     if error is not None:
         checks.append(
-            Check("quadrature error", error, 1e-3, error <= 1e-3,
-                  "Report this data set: the panel integral is not accurate to 0.001 nats.")
+            Check(
+                "quadrature error",
+                error,
+                1e-3,
+                error <= 1e-3,
+                "Report this data set: the panel integral is not accurate to 0.001 nats.",
+            )
         )
     if "cv" in named.values:
         weight = float(named.values["cv"].var() / prior.values["cv"].var())
         checks.append(
-            Check("prior weight on cv", weight, 0.5, weight <= 0.5,
-                  "The data say little about the spread; collect more votes per respondent.")
+            Check(
+                "prior weight on cv",
+                weight,
+                0.5,
+                weight <= 0.5,
+                "The data say little about the spread; collect more votes per respondent.",
+            )
         )
     return checks
 

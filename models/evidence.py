@@ -92,16 +92,18 @@ def weigh_evidence(
         log_z["mixed"] - log_z["fixed"],
         log_z["mixed, lapse"] - log_z["fixed, lapse"],
         log_z["fixed, lapse"] - log_z["fixed"],
-        ratio, _p_value(ratio), ratio_lapse, _p_value(ratio_lapse),
-        float(spread.mean()), float(sampled.lapse.mean()),
+        ratio,
+        _p_value(ratio),
+        ratio_lapse,
+        _p_value(ratio_lapse),
+        float(spread.mean()),
+        float(sampled.lapse.mean()),
         {name: value / sum(weight.values()) for name, value in weight.items()},
         "laplace" if any(i.evidence_by == "laplace" for _, i in models.values()) else "importance",
     )
 
 
-def _ratio(
-    models: dict[str, tuple[LogJoint, Inferred]], mixed: str, fixed: str
-) -> float | None:
+def _ratio(models: dict[str, tuple[LogJoint, Inferred]], mixed: str, fixed: str) -> float | None:
     """Likelihood ratio statistic; utilities keep their prior in both (a penalised ratio)."""
     spec = models[mixed][0].spec
     if spec.groups or spec.family == "classes":
@@ -113,7 +115,8 @@ def _ratio(
         steps = 2 if joint.size > 60 else 40
         found = find_mode(
             lambda theta, joint=joint: joint.log_likelihood(theta, penalised=True),
-            start, steps=steps,
+            start,
+            steps=steps,
         )
         best.append(float(found.value[0]))
     return max(0.0, 2 * (best[0] - best[1]))

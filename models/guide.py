@@ -11,7 +11,7 @@ from mixlogit.models.sites import replicates
 
 __all__ = ["FullRankGuide", "fit_guide"]
 
-_PARTICLES, _RATE = 16, 0.03
+_PARTICLES, _RATE = 8, 0.04
 
 
 class FullRankGuide(nn.Module):
@@ -64,7 +64,7 @@ def _jitter(root: Tensor) -> Tensor:
     return 1e-14 * scale * torch.eye(root.shape[-1], dtype=root.dtype)
 
 
-def fit_guide(guide: FullRankGuide, *, steps: int = 80, tolerance: float = 0.05) -> list[float]:
+def fit_guide(guide: FullRankGuide, *, steps: int = 40, tolerance: float = 0.05) -> list[float]:
     """Maximise Pyro's ELBO from the Laplace approximation.
 
     Adam with a rate that falls linearly to 0; stops at the half way point when the ELBO has not
@@ -80,9 +80,7 @@ def fit_guide(guide: FullRankGuide, *, steps: int = 80, tolerance: float = 0.05)
     """
     joint = guide.joint
     plates = 0 if joint.spec.n_replicates is None else 1
-    elbo = Trace_ELBO(
-        num_particles=_PARTICLES, vectorize_particles=True, max_plate_nesting=plates
-    )
+    elbo = Trace_ELBO(num_particles=_PARTICLES, vectorize_particles=True, max_plate_nesting=plates)
     optimiser = torch.optim.Adam(guide.parameters(), lr=_RATE)
     trace: list[float] = []
     with pyro.validation_enabled(False):

@@ -133,10 +133,12 @@ def held_out_log_scores(
         sampled = joint.sampled(one)
         margin = sign * _test_margin(test, sampled.utilities)[decided]
         lapse = None if sampled.lapse is None else sampled.lapse[0, 0]
-        new = torch.stack([
-            log_lapsed(_population_log_prob(sampled.family, margin, b), lapse)
-            for b in range(problem.units.n_blocks)
-        ])
+        new = torch.stack(
+            [
+                log_lapsed(_population_log_prob(sampled.family, margin, b), lapse)
+                for b in range(problem.units.n_blocks)
+            ]
+        )
         log_p = new.gather(0, block.unsqueeze(0))[0]
         known = unit >= 0
         if problem.panel and bool(known.any()):

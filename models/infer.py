@@ -85,13 +85,9 @@ def infer(
     say = progress or (lambda stage, done, total: None)
     best, spread = _best_mode(joint, chains, generator, say)
     root = root_of_covariance(best.hessian)
-    laplace = (
-        best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
-    )
+    laplace = best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
     unknown = torch.full_like(laplace, math.nan)
-    out = Inferred(
-        torch.empty(0), best, "nuts", unknown, unknown, laplace, "laplace", [], spread
-    )
+    out = Inferred(torch.empty(0), best, "nuts", unknown, unknown, laplace, "laplace", [], spread)
     if joint.size <= _HIGH and method != "nuts":
         out, good = _by_importance(joint, out, root, chains, draws, seed, generator, say)
         if good or method == "importance" or joint.n_replicates > 1:
@@ -103,7 +99,13 @@ def infer(
         normal = best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
         return replace(out, theta=normal, method="laplace")
     theta = nuts_draws(
-        joint, best.theta, root, chains=chains, warmup=200, draws=max(100, draws // 2), seed=seed,
+        joint,
+        best.theta,
+        root,
+        chains=chains,
+        warmup=200,
+        draws=max(100, draws // 2),
+        seed=seed,
         progress=lambda done, total: say("nuts", done, total),
     )
     return replace(
@@ -156,8 +158,13 @@ def _by_importance(
     effective = torch.stack([part.effective for part in parts]).sum(0)
     evidence = torch.logsumexp(torch.stack([part.log_evidence for part in parts]), 0)
     out = replace(
-        so_far, theta=torch.stack([part.theta for part in parts]), method="importance",
-        k_hat=k_hat, effective=effective, log_evidence=evidence - math.log(chains),
-        evidence_by="importance", elbo=elbo,
+        so_far,
+        theta=torch.stack([part.theta for part in parts]),
+        method="importance",
+        k_hat=k_hat,
+        effective=effective,
+        log_evidence=evidence - math.log(chains),
+        evidence_by="importance",
+        elbo=elbo,
     )
     return out, bool((k_hat <= K_LIMIT).all()) and bool((effective >= _FEW).all())

@@ -46,15 +46,19 @@ def _probe(problem: "Problem", grid: Grid, n_units: int) -> tuple[float, float]:
     from mixlogit.models.panel import panel
     from mixlogit.models.sites import Spec
 
-    chosen = torch.randperm(
-        len(problem.units.block), generator=torch.Generator().manual_seed(0)
-    )[:n_units]
+    chosen = torch.randperm(len(problem.units.block), generator=torch.Generator().manual_seed(0))[
+        :n_units
+    ]
     place = torch.full((len(problem.units.block),), -1)
     place[chosen] = torch.arange(n_units)
     keep = torch.nonzero(place[problem.unit_of_row] >= 0).squeeze(-1)
     table = likelihood_table(
-        problem.margin[keep], place[problem.unit_of_row[keep]], grid=grid, n_respondents=n_units,
-        weight=problem.weight[keep], lapse_logits=chebyshev_nodes(_LOW, _HIGH, _WHOLE),
+        problem.margin[keep],
+        place[problem.unit_of_row[keep]],
+        grid=grid,
+        n_respondents=n_units,
+        weight=problem.weight[keep],
+        lapse_logits=chebyshev_nodes(_LOW, _HIGH, _WHOLE),
     )
     likelihood = PanelLikelihood(table)
     lows, highs = [], []

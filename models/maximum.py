@@ -118,9 +118,7 @@ def _slope(values: Tensor) -> Tensor:
     return ((up - down) / (2 * _STEP)).movedim(0, -1)
 
 
-def _named(
-    problem: Problem, joint: LogJoint, theta: Tensor
-) -> tuple[list[str], Tensor, Tensor]:
+def _named(problem: Problem, joint: LogJoint, theta: Tensor) -> tuple[list[str], Tensor, Tensor]:
     """Names, values and slopes of the named parameters."""
     named = named_parameters(problem, joint, _around(theta).squeeze(1).unsqueeze(0))
     names, columns = [], []

@@ -110,8 +110,12 @@ def _lbfgs(objective: Objective, start: Tensor) -> tuple[Tensor, int]:
     """Maximise by L-BFGS with a strong Wolfe line search."""
     theta, count = start.clone().requires_grad_(), 0
     optimiser = torch.optim.LBFGS(
-        [theta], max_iter=400, tolerance_grad=1e-5, tolerance_change=1e-10,
-        history_size=30, line_search_fn="strong_wolfe",
+        [theta],
+        max_iter=400,
+        tolerance_grad=1e-5,
+        tolerance_change=1e-10,
+        history_size=30,
+        line_search_fn="strong_wolfe",
     )
 
     def closure() -> Tensor:

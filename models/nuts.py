@@ -57,8 +57,13 @@ def nuts_draws(
             kernel = NUTS(potential_fn=potential, adapt_mass_matrix=False, max_tree_depth=7)
             start = {"z": 0.5 * torch.randn(1, location.shape[-1], dtype=torch.float64)}
             mcmc = MCMC(
-                kernel, draws, warmup, initial_params=start, num_chains=1,
-                disable_progbar=True, hook_fn=hook,
+                kernel,
+                draws,
+                warmup,
+                initial_params=start,
+                num_chains=1,
+                disable_progbar=True,
+                hook_fn=hook,
             )
             mcmc.run()
             z = mcmc.get_samples()["z"].squeeze(1)

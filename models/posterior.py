@@ -80,7 +80,9 @@ class Posterior:
         """Family, size and the spread in one line."""
         n = self._record["n"]
         cv = self._record["parameters"].get("cv")
-        spread = "" if cv is None else f", cv {cv['mean']:.2f} ({cv['q05']:.2f} to {cv['q95']:.2f})"
+        spread = (
+            "" if cv is None else f", cv {cv['mean']:.2f} ({cv['q05']:.2f} to {cv['q95']:.2f})"
+        )
         return f"Posterior({self.family}, {n['comparisons']:,} comparisons{spread})"
 
     def summary(self) -> pd.DataFrame:
@@ -111,7 +113,10 @@ class Posterior:
         for name, axis in (("utility", "item"), ("weight", "feature")):
             if name in posterior:
                 draws = posterior[name].transpose(axis, ...).to_numpy()
-                rows = {str(k): summarise(d) for k, d in zip(posterior[axis].values, draws, strict=True)}
+                rows = {
+                    str(k): summarise(d)
+                    for k, d in zip(posterior[axis].values, draws, strict=True)
+                }
                 return pd.DataFrame(rows).T.rename_axis(axis)
         return pd.DataFrame(columns=["mean", "sd", *_QUANTILES])
 

@@ -84,8 +84,12 @@ class Problem:
             basis = sum_to_zero_basis(self.data.component)
         size = len(self.data.feature_names) if basis is None else len(basis)
         return Spec(
-            "fixed", anchored=True, contrarians=contrarians, n_utilities=size,
-            utility_basis=basis, **shared,
+            "fixed",
+            anchored=True,
+            contrarians=contrarians,
+            n_utilities=size,
+            utility_basis=basis,
+            **shared,
         )
 
     @cached_property
@@ -107,8 +111,13 @@ class Problem:
         elif self.data.features is not None:
             features = self.sign[order].unsqueeze(-1) * self.data.features[index]
         return Rows(
-            items[0], items[1], features, self.weight[order], self.unit_of_row[order],
-            self.units.block, self.units.n_blocks,
+            items[0],
+            items[1],
+            features,
+            self.weight[order],
+            self.unit_of_row[order],
+            self.units.block,
+            self.units.n_blocks,
         ).merged()
 
     def table(self, *, signed: bool, lapse: bool) -> LikelihoodTable:
@@ -158,5 +167,3 @@ class Problem:
         table = self.table(signed=self.is_signed(family), lapse=lapse)
         at_once = max(1, _ELEMENTS // len(self.units.block))
         return LogJoint(program, PanelLikelihood(table), spec, at_once)
-
-

@@ -19,7 +19,15 @@ from torch import Tensor
 from mixlogit.choice import FAMILIES, StrengthFamily
 from mixlogit.models.priors import Priors
 
-__all__ = ["GroupDesign", "Sampled", "Spec", "group_effects", "lapse_rate", "replicates", "strength"]
+__all__ = [
+    "GroupDesign",
+    "Sampled",
+    "Spec",
+    "group_effects",
+    "lapse_rate",
+    "replicates",
+    "strength",
+]
 __all__ += ["score", "utilities"]
 
 
@@ -225,9 +233,7 @@ def utilities(spec: Spec) -> Tensor:
     return free if spec.utility_basis is None else free @ spec.utility_basis
 
 
-def score(
-    name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: Any
-) -> Sampled:
+def score(name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: Any) -> Sampled:
     """Score the comparisons: a factor with one value for each draw (and replicate).
 
     Args:

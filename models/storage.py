@@ -22,8 +22,11 @@ def write_posterior(
 ) -> None:
     """Write the files of a posterior into an existing folder."""
     encoding = {
-        node.path: {name: {"zlib": True, "complevel": 4} for name in node.data_vars
-                    if node[name].dtype.kind in "fiu"}
+        node.path: {
+            name: {"zlib": True, "complevel": 4}
+            for name in node.data_vars
+            if node[name].dtype.kind in "fiu"
+        }
         for node in tree.subtree
         if node.data_vars
     }
@@ -33,8 +36,10 @@ def write_posterior(
         str(name): np.ascontiguousarray(posterior[name].mean(("chain", "draw")).to_numpy())
         for name in posterior.data_vars
     }
-    save_file({name: np.atleast_1d(value) for name, value in tensors.items()},
-              folder / "strength.safetensors")
+    save_file(
+        {name: np.atleast_1d(value) for name, value in tensors.items()},
+        folder / "strength.safetensors",
+    )
     shapes = {name: list(np.atleast_1d(value).shape) for name, value in tensors.items()}
     write_json(folder / "strength.json", {**record, "tensors": shapes})
     write_parquet(folder / "strengths.parquet", strengths)

@@ -1,6 +1,5 @@
 """Views of a family's batch: against nodes, or picked by index."""
 
-import torch
 from torch import Tensor
 
 from mixlogit.choice.family import StrengthFamily

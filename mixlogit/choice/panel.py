@@ -13,7 +13,6 @@ Nodes are placed without gradient: any nodes near the mass give a valid rule, an
 in the parameters is exact for that rule.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -28,13 +27,16 @@ from mixlogit.choice.rules import (
     split_nodes,
     stretched_rule,
 )
-from mixlogit.choice.table import LikelihoodTable, interpolate_rows, interpolation_matrix
+from mixlogit.choice.table import (
+    LikelihoodTable,
+    bends_fast,
+    interpolate_rows,
+    interpolation_matrix,
+)
 
 __all__ = ["PanelLikelihood"]
 
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
-_LONG = 50.0  # information (per unit of the grid coordinate) above which a panel is long
-_VOTES = 150.0  # more (weighted) votes than this make a panel long too
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
 
@@ -47,20 +49,6 @@ class _Block:
     values: Tensor  # lapse x row x node
     scaled: Tensor
     peak: Tensor  # lapse x row
-
-
-def _long_panels(table: LikelihoodTable) -> Tensor:
-    """Whether a respondent's curve may bend faster than the grid, a boolean `respondent`-vector.
-
-    Either it does so near its maximum, or there are so many votes that it does further down,
-    where a population far from the maximum meets it.
-    """
-    values = table.values
-    bend = 2 * values[..., 1:-1] - values[..., :-2] - values[..., 2:]
-    near = values[..., 1:-1] > values.amax(-1, keepdim=True) - 30.0
-    information = torch.where(near, bend, 0.0).amax(dim=(0, 2)) / table.grid.step**2
-    at_zero = values[0, :, table.grid.node_nearest_zero()]  # every vote is a coin flip: log 1/2
-    return (information > _LONG) | (at_zero < -_VOTES * math.log(2.0))
 
 
 class PanelLikelihood:
@@ -83,7 +71,7 @@ class PanelLikelihood:
     def __init__(self, table: LikelihoodTable) -> None:
         self.table = table
         grid = table.grid
-        self._is_long = _long_panels(table)
+        self._is_long = bends_fast(table)
         self._long = torch.nonzero(self._is_long).squeeze(-1)
         self._u, self._log_width = grid.coordinate(), grid.log_width()
         self._rule = stretched_rule()
@@ -186,19 +174,7 @@ class PanelLikelihood:
             if self.table.lapse_logits is not None:
                 raise ValueError("Expected `lapse`: the table was built with lapse nodes.")
             return parts[0]
-        return (parts.movedim(0, -1) * self._lapse_weights(lapse)).sum(-1)
-
-    def _lapse_weights(self, lapse: Tensor) -> Tensor:
-        """Weights of the lapse nodes at given rates (barycentric form): `... x lapse`."""
-        nodes = self.table.lapse_logits
-        if nodes is None:
-            raise ValueError("Expected a table with lapse nodes but it has none.")
-        t = torch.logit(lapse, eps=1e-12).clamp(float(nodes[0]) + 1e-9, float(nodes[-1]) - 1e-9)
-        gaps = (nodes.unsqueeze(-1) - nodes).fill_diagonal_(1.0)
-        base = 1.0 / (gaps * (4.0 / (nodes[-1] - nodes[0]))).prod(-1)  # near 1, not near 0
-        distance = t.unsqueeze(-1) - nodes
-        ratio = base / torch.where(distance.abs() < 1e-13, 1e-13, distance)
-        return ratio / ratio.sum(-1, keepdim=True)
+        return (parts.movedim(0, -1) * self.table.lapse_weights(lapse)).sum(-1)
 
     # short panels -----------------------------------------------------------------------
 
@@ -310,7 +286,8 @@ class PanelLikelihood:
         for start in range(0, n_draws, draws):
             part = slice(start, start + draws)
             matrix = interpolation_matrix(self.table.grid, strengths[part].reshape(-1))
-            at = (values @ matrix).view(*values.shape[:2], -1, n_points) + log_weight[part]
+            at = (values @ matrix).view(*values.shape[:2], *strengths[part].shape)
+            at = at + log_weight[part]
             each = torch.logsumexp(at, -1)
             columns.append(each.sum(-2) if total else each)
         return torch.cat(columns, -1)
@@ -362,7 +339,7 @@ class PanelLikelihood:
         """
         if rates is None:
             return values[0]
-        return torch.einsum("dak,kan->dan", self._lapse_weights(rates), values)
+        return torch.einsum("dak,kan->dan", self.table.lapse_weights(rates), values)
 
     def _adaptive(
         self,

@@ -22,13 +22,21 @@ from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.rules import ORDER, lagrange_weights
 
-__all__ = ["Grid", "LikelihoodTable", "chebyshev_nodes", "likelihood_table", "strength_grid"]
+__all__ = [
+    "Grid",
+    "LikelihoodTable",
+    "bends_fast",
+    "chebyshev_nodes",
+    "likelihood_table",
+    "strength_grid",
+]
 
 STEP = 0.144
 # Reach in log strength around 1 / rms(margin). Above, every vote is decided; below, gamma strength
 # of cv 3 leaves half its people under exp(-7), whom 30 votes one way tell apart by 5e-3 nats.
 _BELOW, _ABOVE = 12.0, 7.0
 _SMALL, _ORDER = 0.25, 7  # below: a series of this order, good to 1e-9 a comparison
+_INFORMATION, _VOTES = 50.0, 150.0  # more than these, and a panel is long
 _BLOCK = 1 << 18  # elements of comparisons x nodes worked on at once
 
 
@@ -107,6 +115,28 @@ class LikelihoodTable:
     block: Tensor
     n_blocks: int
 
+    def lapse_weights(self, lapse: Tensor) -> Tensor:
+        """Weights of the lapse nodes that interpolate at given rates (barycentric form).
+
+        Args:
+            lapse: Lapse rates, any shape.
+
+        Returns:
+            The shape of `lapse` with an axis of lapse nodes added, differentiable.
+
+        Raises:
+            ValueError: If the table has no lapse nodes.
+        """
+        nodes = self.lapse_logits
+        if nodes is None:
+            raise ValueError("Expected a table with lapse nodes but it has none.")
+        t = torch.logit(lapse, eps=1e-12).clamp(float(nodes[0]) + 1e-9, float(nodes[-1]) - 1e-9)
+        gaps = (nodes.unsqueeze(-1) - nodes).fill_diagonal_(1.0)
+        base = 1.0 / (gaps * (4.0 / (nodes[-1] - nodes[0]))).prod(-1)  # near 1, not near 0
+        distance = t.unsqueeze(-1) - nodes
+        ratio = base / torch.where(distance.abs() < 1e-13, 1e-13, distance)
+        return ratio / ratio.sum(-1, keepdim=True)
+
     def __add__(self, other: "LikelihoodTable") -> "LikelihoodTable":
         """Table of two sets of comparisons of the same respondents on the same grid."""
         if self.grid != other.grid or self.values.shape != other.values.shape:
@@ -115,6 +145,26 @@ class LikelihoodTable:
                 f"{tuple(self.values.shape)} and {other.grid}, {tuple(other.values.shape)}."
             )
         return replace(self, values=self.values + other.values)
+
+
+def bends_fast(table: LikelihoodTable) -> Tensor:
+    """Whether a respondent's curve may bend faster than the grid, a boolean `respondent`-vector.
+
+    Either it does so near its maximum, or there are so many votes that it does further down,
+    where a population far from the maximum meets it.
+
+    Example:
+        >>> margin = torch.linspace(-2, 2, 900, dtype=torch.float64)
+        >>> grid, who = strength_grid(margin), (torch.arange(900) < 850).long()
+        >>> bends_fast(likelihood_table(margin, who, grid=grid, n_respondents=2))
+        tensor([False,  True])
+    """
+    values = table.values
+    bend = 2 * values[..., 1:-1] - values[..., :-2] - values[..., 2:]
+    near = values[..., 1:-1] > values.amax(-1, keepdim=True) - 30.0
+    information = torch.where(near, bend, 0.0).amax(dim=(0, 2)) / table.grid.step**2
+    at_zero = values[0, :, table.grid.node_nearest_zero()]  # every vote is a coin flip: log 1/2
+    return (information > _INFORMATION) | (at_zero < -_VOTES * math.log(2.0))
 
 
 def strength_grid(margin: Tensor, *, signed: bool = False, centre: float | None = None) -> Grid:
