@@ -11,6 +11,14 @@ from mixlogit.errors import UsageError
 __all__ = ["fit"]
 
 _PRIORS = "Priors"
+_PANEL = "One strength a respondent, or one a comparison (default: by the data)."
+_INFERENCE = "Posterior by the fast way or by NUTS; or the flat-prior maximum."
+
+_Family = Annotated[
+    str, typer.Option(help="Strength family: fixed, lognormal, gamma, normal or classes.")
+]
+_Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
+_Inference = Annotated[Literal["auto", "nuts", "maximum"], typer.Option(help=_INFERENCE)]
 
 
 def _prior(text: str) -> Any:
@@ -20,26 +28,15 @@ def _prior(text: str) -> Any:
 def fit(
     call: Invocation,
     *,
-    family: Annotated[
-        str, typer.Option(help="Strength family: fixed, lognormal, gamma, normal or classes.")
-    ] = "lognormal",
-    panel: Annotated[
-        bool | None,
-        typer.Option(
-            "--panel/--no-panel",
-            help="One strength a respondent, or one a comparison (default: by the data).",
-        ),
-    ] = None,
+    family: _Family = "lognormal",
+    panel: _Panel = None,
     lapse: Annotated[
         bool, typer.Option("--lapse/--no-lapse", help="Let a share of votes be random.")
     ] = False,
     evidence: Annotated[
         bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
     ] = True,
-    inference: Annotated[
-        Literal["auto", "nuts", "maximum"],
-        typer.Option(help="Posterior by the fast way or by NUTS; or the flat-prior maximum."),
-    ] = "auto",
+    inference: _Inference = "auto",
     classes: Annotated[int, typer.Option(help="Classes of the family of that name.")] = 2,
     contrarians: Annotated[
         bool, typer.Option("--contrarians", help="The first class has negative strength.")
