@@ -54,7 +54,7 @@ def uniforms(
         half = rand(draws // 2, *shape)
         q = torch.cat([half, 1 - half])
     elif sampling == "sobol":
-        engine = SobolEngine(1)  # type: ignore[no-untyped-call]
+        engine = SobolEngine(1)
         points = engine.draw(draws, dtype=torch.float64).to(device)
         q = (points.reshape(-1, *[1] * len(shape)) + rand(1, *shape)) % 1
     else:

@@ -16,7 +16,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> torch.Size:
         >>> broadcast_shapes((3, 1), (4,))
         torch.Size([3, 4])
     """
-    return cast(torch.Size, torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]
+    return cast(torch.Size, torch.broadcast_shapes(*shapes))
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -26,7 +26,7 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
         >>> [x.shape for x in broadcast_tensors(torch.ones(3, 1), torch.ones(4))]
         [torch.Size([3, 4]), torch.Size([3, 4])]
     """
-    return tuple(torch.broadcast_tensors(*tensors))  # type: ignore[no-untyped-call]
+    return tuple(torch.broadcast_tensors(*tensors))
 
 
 def fill(out: Tensor, mask: Tensor, function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
