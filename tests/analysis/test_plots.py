@@ -102,9 +102,8 @@ def test_classes_are_stems(tree: Tree, around: Around) -> None:
     assert ax.get_xscale() == "log"
     assert ax.get_ylabel() == "share of respondents"
     assert legend(ax) == ["posterior median, 90 % intervals", "prior of each strength (90 %)"]
-    assert describe_strength(made).startswith(
-        "Mixing distribution of strength (classes): 40 % at strength 0.300 (90 %: 0.279 to 0.325), "
-    )
+    words = describe_strength(made)
+    assert words.startswith("Mixing distribution of strength (classes): 40 % at strength 0.300 (")
 
 
 def test_contrarians_stand_left_of_zero(tree: Tree, around: Around) -> None:
