@@ -12,11 +12,8 @@ from mixlogit.models.psis import pareto_smooth
 __all__ = ["Weighted", "importance_draws"]
 
 _DEGREES = 5.0  # of the t proposals
-# Towards 0 the log of a standard deviation and the logit of a lapse rate have the exponential
-# tail of their priors, many standard deviations long where the data say little. This share of
-# the proposals reaches so many times further along these sites.
-_SHARE, _STRETCH = 0.25, 3.0
-_ONE_SIDED = ("log_cv", "log_gaps", "log_scale", "logit_lapse")
+_PILOT = 0.4  # share of the proposals that is drawn from the guide itself
+_TRUST = 5.0  # effective pilot draws a parameter at which their moments count as much as the guide's
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +25,14 @@ class Weighted:
         k_hat: Pareto k of the weights, `replicate`.
         effective: Effective number of proposal draws, `replicate`.
         log_evidence: Log marginal likelihood, `replicate`, nats.
+        log_weight: Of every proposal, not smoothed, `draw x replicate`.
     """
 
     theta: Tensor
     k_hat: Tensor
     effective: Tensor
     log_evidence: Tensor
+    log_weight: Tensor
 
 
 def importance_draws(
@@ -45,10 +44,11 @@ def importance_draws(
     draws: int,
     generator: torch.Generator,
 ) -> Weighted:
-    """Draw from multivariate t's around a guide, weight by the joint density, resample.
+    """Draw from multivariate t distributions, weight by the joint density, resample.
 
-    Three quarters of the proposals have the guide's covariance; the others reach three times
-    further along the sites with a long tail (a defensive mixture, Hesterberg 1995).
+    The first proposals come from a t around the guide; the others from a t with the moments that
+    those gave, which repairs a guide that is too narrow or off the posterior's mean. All are
+    weighted against the mixture (adaptive multiple importance sampling, Cornuet et al. 2012).
     Resampling is systematic and its order shuffled, so that draws can be read as exchangeable.
 
     Args:
@@ -59,74 +59,59 @@ def importance_draws(
         draws: Number of draws to return.
         generator: Source of randomness.
     """
-    theta, log_proposal = _propose(joint, location, root, proposals, generator)
+    n_pilot = round(_PILOT * proposals)
+    first = location, torch.linalg.cholesky(root @ root.mT)
+    theta = _draw(*first, n_pilot, generator)
     with torch.no_grad():
-        log_weight = joint(theta) - log_proposal
+        target = joint(theta)
+    second = _matched(theta, target - _log_t(theta, *first), *first)
+    more = _draw(*second, proposals - n_pilot, generator)
+    with torch.no_grad():
+        target = torch.cat([target, joint(more)])
+    theta = torch.cat([theta, more])
+    share = n_pilot / proposals
+    log_weight = target - torch.logaddexp(
+        _log_t(theta, *first) + math.log(share), _log_t(theta, *second) + math.log1p(-share)
+    )
     log_weight = torch.where(torch.isfinite(log_weight), log_weight, -torch.inf)
     log_evidence = torch.logsumexp(log_weight, 0) - math.log(proposals)
     smoothed, k_hat = pareto_smooth(log_weight.T.clamp_min(-1e300))
     weight = smoothed.exp()
-    effective = 1.0 / weight.square().sum(-1)
-    n_replicates, size = location.shape
+    picked = _resample(weight, draws, generator)
+    chosen = theta.gather(0, picked.unsqueeze(-1).expand(-1, -1, theta.shape[-1]))
+    return Weighted(chosen, k_hat, 1.0 / weight.square().sum(-1), log_evidence, log_weight)
+
+
+def _resample(weight: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+    """Indices by systematic resampling of `replicate x proposal` weights: `draw x replicate`."""
+    n_replicates, proposals = weight.shape
     start = torch.rand(n_replicates, 1, generator=generator, dtype=torch.float64)
     points = (torch.arange(draws, dtype=torch.float64) + start) / draws
     picked = torch.searchsorted(weight.cumsum(-1), points).clamp(max=proposals - 1)
     shuffle = torch.rand(n_replicates, draws, generator=generator).argsort(-1)
-    picked = picked.gather(-1, shuffle).T  # draw x replicate
-    chosen = theta.gather(0, picked.unsqueeze(-1).expand(-1, -1, size))
-    return Weighted(chosen, k_hat, effective, log_evidence)
+    return picked.gather(-1, shuffle).T
 
 
-def _propose(
-    joint: LogJoint, location: Tensor, root: Tensor, proposals: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Proposals, `draw x replicate x parameter`, and their log density, `draw x replicate`."""
-    n_replicates, size = location.shape
-    shape = (proposals, n_replicates)
-    eps = torch.randn(*shape, size, generator=generator, dtype=torch.float64)
-    chi = torch.randn(*shape, int(_DEGREES), generator=generator, dtype=torch.float64)
-    mixing = (chi.square().sum(-1) / _DEGREES).rsqrt().unsqueeze(-1)
-    long = [
-        k
-        for site in joint.sites
-        if site.name.startswith(_ONE_SIDED)
-        for k in range(site.start, site.stop)
-    ]
-    narrow = torch.linalg.cholesky(_covariance(root))
-    if not long:
-        steps = mixing * torch.einsum("rpq,drq->drp", narrow, eps)
-        return location + steps, _log_t(steps, narrow)
-    wide = torch.linalg.cholesky(_stretched(_covariance(root), long))
-    share = round(_SHARE * proposals)
-    steps = mixing * torch.cat(
-        [
-            torch.einsum("rpq,drq->drp", wide, eps[:share]),
-            torch.einsum("rpq,drq->drp", narrow, eps[share:]),
-        ]
-    )
-    part = share / proposals
-    log_proposal = torch.logaddexp(
-        _log_t(steps, wide) + math.log(part), _log_t(steps, narrow) + math.log1p(-part)
-    )
-    return location + steps, log_proposal
+def _draw(location: Tensor, root: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Draws of a multivariate t: `draw x replicate x parameter`."""
+    shape = (count, *location.shape)
+    eps = torch.randn(shape, generator=generator, dtype=torch.float64)
+    chi = torch.randn(*shape[:2], int(_DEGREES), generator=generator, dtype=torch.float64)
+    mixing = (chi.square().sum(-1) / _DEGREES).rsqrt()
+    return location + mixing.unsqueeze(-1) * torch.einsum("rpq,drq->drp", root, eps)
 
 
-def _covariance(root: Tensor) -> Tensor:
-    return root @ root.mT
+def _log_t(theta: Tensor, location: Tensor, root: Tensor) -> Tensor:
+    """Log density of a multivariate t: `draw x replicate`.
 
-
-def _stretched(covariance: Tensor, long: list[int]) -> Tensor:
-    """Covariance with the marginal of some parameters wider, the rest given them unchanged."""
-    across = covariance[..., long]
-    inner = across[..., long, :]
-    return covariance + (_STRETCH**2 - 1.0) * across @ torch.linalg.solve(inner, across.mT)
-
-
-def _log_t(steps: Tensor, root: Tensor) -> Tensor:
-    """Log density of a centred multivariate t with a lower triangular root of its scale."""
+    Args:
+        theta: `draw x replicate x parameter`.
+        location: `replicate x parameter`.
+        root: Lower triangular root of the scale, `replicate x parameter x parameter`.
+    """
     size = root.shape[-1]
-    standard = torch.linalg.solve_triangular(root, steps.movedim(0, -1), upper=False)
-    square = standard.square().sum(-2).T  # draw x replicate
+    steps = (theta - location).permute(1, 2, 0)
+    square = torch.linalg.solve_triangular(root, steps, upper=False).square().sum(-2).T
     constant = (
         math.lgamma(0.5 * (_DEGREES + size))
         - math.lgamma(0.5 * _DEGREES)
@@ -134,3 +119,20 @@ def _log_t(steps: Tensor, root: Tensor) -> Tensor:
     )
     log_det = root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     return constant - log_det - 0.5 * (_DEGREES + size) * torch.log1p(square / _DEGREES)
+
+
+def _matched(
+    theta: Tensor, log_weight: Tensor, location: Tensor, root: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Location and root with the moments of weighted draws, as far as those can be trusted."""
+    log_weight = torch.where(torch.isfinite(log_weight), log_weight, -torch.inf)
+    smoothed = pareto_smooth(log_weight.T.clamp_min(-1e300))[0]
+    weight = smoothed.exp().T.unsqueeze(-1)  # draw x replicate x 1
+    trust = 1.0 / weight.square().sum(0)
+    trust = trust / (trust + _TRUST * theta.shape[-1])
+    mean = (weight * theta).sum(0)
+    steps = theta - mean
+    covariance = torch.einsum("drp,drq->rpq", weight * steps, steps)
+    trust2 = trust.unsqueeze(-1)
+    mixed = trust2 * covariance + (1 - trust2) * (root @ root.mT)
+    return location + trust * (mean - location), torch.linalg.cholesky(mixed)

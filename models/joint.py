@@ -1,5 +1,6 @@
 """A Pyro program seen as a function of one flat vector for each draw."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -79,15 +80,10 @@ class LogJoint:
         }
 
     def start(self) -> Tensor:
-        """Where to begin: prior locations, with a modest spread; `replicate x parameter`."""
+        """Where to begin: the middle of the prior; `replicate x parameter`."""
         theta = torch.zeros(self.n_replicates, self.size, dtype=torch.float64)
-        begin = {"log_cv": -0.7, "logit_lapse": -3.0}
         for site in self.sites:
-            value = begin.get(site.name, 0.0)
-            if site.name.startswith("log_scale"):
-                value = -1.5
-            if site.name == "log_mean":
-                value = torch.tensor(self.spec.centre).log().item()
+            value = math.log(self.spec.centre) if site.name == "log_mean" else 0.0
             theta[:, site.start : site.stop] = value
         return theta
 

@@ -44,6 +44,7 @@ def _probe(problem: "Problem", grid: Grid, n_units: int) -> tuple[float, float]:
     from mixlogit.models.joint import LogJoint
     from mixlogit.models.mode import find_mode
     from mixlogit.models.panel import panel
+    from mixlogit.models.quantile import beta_from_normal
     from mixlogit.models.sites import Spec
 
     chosen = torch.randperm(len(problem.units.block), generator=torch.Generator().manual_seed(0))[
@@ -66,10 +67,11 @@ def _probe(problem: "Problem", grid: Grid, n_units: int) -> tuple[float, float]:
         spec = Spec(family, problem.priors, centre=problem.spec.centre, lapse=True)
         joint = LogJoint(panel, likelihood, spec)
         mode = find_mode(joint, joint.start())
-        site = next(site for site in joint.sites if site.name == "logit_lapse")
+        site = next(site for site in joint.sites if site.name == "normal_lapse")
         root = root_of_covariance(mode.hessian)[0]
-        sd = float(root[site.start].square().sum().sqrt())
-        centre = float(mode.theta[0, site.start])
-        lows.append(centre - 6 * sd - 0.2)
-        highs.append(centre + 6 * sd + 0.2)
+        sd = root[site.start].square().sum().sqrt()
+        ends = mode.theta[0, site.start] + torch.stack([-6 * sd, 6 * sd])
+        low, high = torch.logit(beta_from_normal(ends, *problem.priors.lapse)).tolist()
+        lows.append(low - 0.2)
+        highs.append(high + 0.2)
     return max(_LOW, min(lows)), min(_HIGH, max(highs))

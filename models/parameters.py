@@ -9,6 +9,7 @@ from torch import Tensor
 from mixlogit.choice import Normal, StrengthFamily
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
+from mixlogit.models.quantile import half_normal_from_normal
 
 __all__ = ["Named", "named_parameters", "prior_parameters"]
 
@@ -112,7 +113,8 @@ def _group_parameters(
                 kind == "cv" and joint.spec.family == "classes"
             ):
                 continue
-            scale = sites[f"log_scale_{kind}:{column}"].exp().unsqueeze(-1)
+            normal = sites[f"normal_scale_{kind}:{column}"].unsqueeze(-1)
+            scale = half_normal_from_normal(normal, joint.spec.priors.group_scale)
             effect = (scale * sites[f"z_{kind}:{column}"]).exp()
             out[f"{kind}:{column}"] = base.unsqueeze(-1) * effect
     return out, coords

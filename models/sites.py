@@ -1,8 +1,11 @@
 """The sample sites that the Pyro programs share.
 
-Every site has real support: a standard deviation is sampled as its logarithm, with the density
-of the prior that is stated for the standard deviation itself. (An autoguide over constrained
-sites with an analytic KL drops the change of variables in Pyro 1.9, and real sites need none.)
+Every site has real support, and what is constrained is a deterministic function of a standard
+normal site: cv, scales and lapse rate are the half-normal or beta variables with its quantile.
+(An autoguide over constrained sites with an analytic KL drops the change of variables in Pyro
+1.9, and real sites need none. The logarithm of cv would be real too, but where the data say
+little its posterior has an exponential tail, which Gaussian guides and NUTS handle badly; in
+these coordinates no posterior has heavier tails than the normal prior.)
 """
 
 import math
@@ -18,6 +21,7 @@ from torch import Tensor
 
 from mixlogit.choice import FAMILIES, StrengthFamily
 from mixlogit.models.priors import Priors
+from mixlogit.models.quantile import beta_from_normal, half_normal_from_normal
 
 __all__ = [
     "GroupDesign",
@@ -92,11 +96,15 @@ def replicates(spec: Spec) -> AbstractContextManager[object]:
     return pyro.plate("replicate", spec.n_replicates, dim=-1)
 
 
-def _log_half_normal(scale: float) -> dist.Distribution:
-    """Distribution of log x for x ~ HalfNormal(scale)."""
-    return dist.TransformedDistribution(
-        dist.HalfNormal(_real(scale)), [dist.transforms.ExpTransform().inv]
-    )
+def _half_normal(name: str, scale: float, shape: tuple[int, ...] = ()) -> Tensor:
+    """A HalfNormal(scale) variable by its standard normal site `name`."""
+    return half_normal_from_normal(_standard_normal(name, shape), scale)
+
+
+def _standard_normal(name: str, shape: tuple[int, ...] = ()) -> Tensor:
+    normal = dist.Normal(_real(0.0), 1.0)
+    x: Tensor = pyro.sample(name, normal.expand(shape).to_event(1) if shape else normal)
+    return x
 
 
 def _real(value: float) -> Tensor:
@@ -115,9 +123,10 @@ def strength(
 ) -> StrengthFamily:
     """Sample the mixing distribution.
 
-    Sites: `log_mean` (unless anchored), `log_cv` (families with a spread); for `classes`,
-    `log_gaps` between the logs of neighbouring strengths, `share_logits` against the first
-    class, and `log_reversal`, the size of a negative strength relative to the smallest positive.
+    Sites: `log_mean` (unless anchored), `normal_cv` (families with a spread); for `classes`,
+    `normal_gaps` of the gaps between the logs of neighbouring strengths, `share_logits` against
+    the first class, and `log_reversal`, the size of a negative strength relative to the smallest
+    positive.
 
     Args:
         spec: What to sample.
@@ -139,7 +148,7 @@ def strength(
         return FAMILIES["fixed"](mean=log_mean.exp(), validate_args=False)
     if spec.family == "classes":
         return _classes(spec, log_mean, effects)
-    log_cv = _by_block(pyro.sample("log_cv", _log_half_normal(spec.priors.cv_scale)), spec)
+    log_cv = _by_block(_half_normal("normal_cv", spec.priors.cv_scale), spec).log()
     if effects is not None:
         log_cv = log_cv + effects[1]
     log_mean, log_cv = torch.broadcast_tensors(log_mean, log_cv)
@@ -159,9 +168,8 @@ def _classes(
     shares = torch.softmax(torch.cat([torch.zeros_like(logits[..., :1]), logits], -1), -1)
     parts = [torch.zeros_like(logits[..., :1])]
     if n_positive > 1:
-        gap = _log_half_normal(2.0 * spec.priors.cv_scale)
-        gaps = pyro.sample("log_gaps", gap.expand((n_positive - 1,)).to_event(1))
-        parts.append(gaps.clamp(max=3.5).exp().cumsum(-1))
+        gaps = _half_normal("normal_gaps", 2.0 * spec.priors.cv_scale, (n_positive - 1,))
+        parts.append(gaps.clamp(max=33.0).cumsum(-1))
     levels = torch.cat(parts, -1)
     if effects is None:
         spread = torch.ones_like(log_mean)
@@ -182,7 +190,7 @@ def _classes(
 def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
     """Sample hierarchical effects of every group column on log mean and log cv.
 
-    Sites per column: `log_scale_mean:COLUMN`, `log_scale_cv:COLUMN` (logs of the standard
+    Sites per column: `normal_scale_mean:COLUMN`, `normal_scale_cv:COLUMN` (of the standard
     deviations) and `z_mean:COLUMN`, `z_cv:COLUMN` (standardised effects). The `fixed` family
     has no effects on log cv.
 
@@ -193,29 +201,24 @@ def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
     for kind in ("mean",) if spec.family == "fixed" else ("mean", "cv"):
         total = _real(0.0)
         for group in spec.groups:
-            log_scale = pyro.sample(
-                f"log_scale_{kind}:{group.column}", _log_half_normal(spec.priors.group_scale)
+            scale = _half_normal(
+                f"normal_scale_{kind}:{group.column}", spec.priors.group_scale
             )
-            z = pyro.sample(
-                f"z_{kind}:{group.column}",
-                dist.Normal(_real(0.0), 1.0).expand((len(group.labels),)).to_event(1),
-            )
-            total = total + (log_scale.clamp(max=3.0).exp().unsqueeze(-1) * z)[..., group.level]
+            z = _standard_normal(f"z_{kind}:{group.column}", (len(group.labels),))
+            total = total + (scale.unsqueeze(-1) * z)[..., group.level]
         totals.append(total)
     return totals[0], totals[-1] if len(totals) == 2 else torch.zeros_like(totals[0])
 
 
 def lapse_rate(spec: Spec) -> Tensor | None:
-    """Sample the lapse rate, `... x 1` (or `... x replicate`), through its logit.
+    """Sample the lapse rate ~ Beta(a, b), `... x 1` (or `... x replicate`).
 
-    Site: `logit_lapse`, with the density of lapse ~ Beta(a, b).
+    Site: `normal_lapse`.
     """
     if not spec.lapse:
         return None
-    beta = dist.Beta(*(_real(x) for x in spec.priors.lapse))
-    logit = dist.TransformedDistribution(beta, [dist.transforms.SigmoidTransform().inv])
-    rate = torch.sigmoid(pyro.sample("logit_lapse", logit).clamp(-25.0, 25.0))
-    return _by_block(rate, spec)
+    rate = beta_from_normal(_standard_normal("normal_lapse"), *spec.priors.lapse)
+    return _by_block(rate.clamp(1e-11, 1 - 1e-11), spec)
 
 
 def utilities(spec: Spec) -> Tensor:
