@@ -1,0 +1,111 @@
+"""The documentation runs: Python blocks as doctests, `mixlogit` lines through the command line."""
+
+import doctest
+import re
+import shlex
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from tree import ROOT
+
+from mixlogit.cli import main
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# what is simulated is made smaller and what is fitted is fitted faster than the page says
+SMALLER = {"--comparisons": "800", "--respondents": "40"}
+FASTER = ["--no-evidence"]
+SHOWN = {"text", "python", ""}
+
+
+def blocks(page: Path) -> Iterator[tuple[str, str]]:
+    """Language and text of each fenced block."""
+    text = page.read_text(encoding="utf-8")
+    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield found[1], found[2]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Command lines of the blocks that start with `mixlogit`, as argument lists."""
+    lines = [
+        line
+        for language, block in blocks(page)
+        if language == "" and block.startswith("mixlogit ")
+        for line in block.splitlines()
+    ]
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def quick(arguments: list[str]) -> list[str]:
+    """The same command on less data."""
+    pairs = zip(["", *arguments], arguments, strict=False)
+    smaller = [SMALLER.get(before, argument) for before, argument in pairs]
+    return smaller + (FASTER if arguments[0] == "fit" else [])
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
+def test_python_blocks_run(page: Path) -> None:
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    for language, block in blocks(page):
+        assert language in SHOWN, language
+        assert (">>>" in block) == (language == "python")
+        if language == "python":
+            assert block.endswith("\n\n"), "a blank line ends the last example"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in commands(page):
+        assert main([*quick(arguments), "--quiet"]) in (0, 4), arguments
+
+
+def test_there_are_commands_to_run() -> None:
+    assert len(commands(PAGES[0])) >= 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_files_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+
+
+def test_names_in_the_paper_index_exist() -> None:
+    text = (ROOT / "docs" / "paper_index.md").read_text(encoding="utf-8")
+    for name in set(re.findall(r"`(mixlogit\.[\w.]+)`", text)):
+        parts = name.split(".")
+        tail, module = [], ""
+        for count in range(len(parts), 0, -1):
+            module, tail = ".".join(parts[:count]), parts[count:]
+            try:
+                found = import_module(module)
+                break
+            except ModuleNotFoundError:
+                continue
+        for part in tail:
+            found = getattr(found, part)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    names = set(re.findall(r'"([a-z0-9-]+)', listed[1]))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
+    rows = re.findall(r"^\| ([a-z0-9, -]+) \|", readme, re.MULTILINE)
+    told = {name.strip() for row in rows for name in row.split(",")} - {"package", "---"}
+    assert told == names
+
+
+def test_every_family_has_its_row() -> None:
+    import mixlogit as ml
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Strength families")[2]
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` ", readme, re.MULTILINE)
+    assert dict(rows) == {name: family.__name__ for name, family in ml.families().items()}
