@@ -3,23 +3,26 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from mixlogit.models.curvature import utility_hessian
 from mixlogit.models.guide import FullRankGuide, fit_guide
 from mixlogit.models.importance import importance_draws
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
+from mixlogit.models.psis import pareto_smooth
 
 __all__ = ["Inferred", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
-Method = Literal["auto", "importance", "nuts", "evidence"]
+Method = Literal["auto", "importance", "nuts", "laplace", "evidence"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -31,7 +34,7 @@ class Inferred:
         theta: `chain x draw x replicate x parameter`; chains are independent restarts.
         mode: The best mode.
         method: "importance", "nuts" or "laplace".
-        k_hat: Largest Pareto k of the restarts, `replicate`; NaN where it was not tried.
+        k_hat: Pareto k of all restarts' weights, `replicate`; NaN where it was not tried.
         effective: Effective proposal draws, summed over restarts, `replicate`.
         log_evidence: Log marginal likelihood, `replicate`, nats.
         evidence_by: "importance" or "laplace".
@@ -77,7 +80,8 @@ def infer(
         draws: Draws of each chain.
         seed: Seed.
         method: "auto" (importance resampling; NUTS where Pareto k > 0.7 or effective draws are
-            fewer than 100), "importance", "nuts", or "evidence" (never NUTS: where importance
+            fewer than 100), "importance", "nuts", "laplace" (the normal approximation at the mode),
+            or "evidence" (never NUTS: where importance
             resampling fails the Laplace approximation stands).
         progress: Called with a stage, steps done and steps in all.
     """
@@ -88,14 +92,16 @@ def infer(
     laplace = best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
     unknown = torch.full_like(laplace, math.nan)
     out = Inferred(torch.empty(0), best, "nuts", unknown, unknown, laplace, "laplace", [], spread)
-    if joint.size <= _HIGH and method != "nuts":
+    if joint.size <= _HIGH and method not in ("nuts", "laplace"):
         out, good = _by_importance(joint, out, root, chains, draws, seed, generator, say)
         if good or method == "importance" or joint.n_replicates > 1:
             return out
         if method == "evidence":
             return replace(out, log_evidence=laplace, evidence_by="laplace")
-    elif method == "evidence":
-        eps = torch.randn(1, draws, *best.theta.shape, generator=generator, dtype=torch.float64)
+    elif method in ("evidence", "laplace"):
+        eps = torch.randn(
+            chains, draws, *best.theta.shape, generator=generator, dtype=torch.float64
+        )
         normal = best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
         return replace(out, theta=normal, method="laplace")
     theta = nuts_draws(
@@ -117,13 +123,15 @@ def _best_mode(
     joint: LogJoint, chains: int, generator: torch.Generator, say: Progress
 ) -> tuple[Mode, float]:
     """The best of several modes, and the largest shortfall of the others, nats."""
-    modes = []
+    modes, derivatives = [], None
+    if joint.size > _HIGH and joint.spec.utility_basis is not None:
+        derivatives = partial(utility_hessian, joint)
     for chain in range(1 if joint.size > _HIGH else chains):
         start = joint.start()
         if chain:
             offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
             start = start + 0.7 * offset
-        modes.append(find_mode(joint, start))
+        modes.append(find_mode(joint, start, derivatives=derivatives))
         say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     return best, max(float((best.value - mode.value).abs().max()) for mode in modes)
@@ -154,7 +162,8 @@ def _by_importance(
             )
         )
         say("posterior", chain + 1, chains)
-    k_hat = torch.stack([part.k_hat for part in parts]).amax(0)
+    log_weight = torch.cat([part.log_weight for part in parts])
+    k_hat = pareto_smooth(log_weight.T.clamp_min(-1e300))[1]  # of all: less noisy than of each
     effective = torch.stack([part.effective for part in parts]).sum(0)
     evidence = torch.logsumexp(torch.stack([part.log_evidence for part in parts]), 0)
     out = replace(

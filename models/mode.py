@@ -5,16 +5,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mixlogit.models.joint import LogJoint
-
 __all__ = ["Mode", "find_mode", "gradient_and_hessian"]
 
 from dataclasses import dataclass
+from functools import partial
 
 _MANY = 40  # more parameters than this: L-BFGS first, one Hessian at its end
 _STEPS = (1.0, 0.5, 0.2, 0.05, 0.01)
 
 Objective = Callable[[Tensor], Tensor]
+Derivatives = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,13 @@ def gradient_and_hessian(objective: Objective, theta: Tensor) -> tuple[Tensor, T
     return value.detach(), gradient.detach(), 0.5 * (hessian + hessian.mT)
 
 
-def find_mode(objective: Objective, start: Tensor, *, steps: int = 60) -> Mode:
+def find_mode(
+    objective: Objective,
+    start: Tensor,
+    *,
+    steps: int = 60,
+    derivatives: Derivatives | None = None,
+) -> Mode:
     """Maximise an objective in every replicate.
 
     Newton's method, with the curvature made negative where it is not and a line search over
@@ -69,12 +75,15 @@ def find_mode(objective: Objective, start: Tensor, *, steps: int = 60) -> Mode:
         objective: Takes `draw x replicate x parameter`, gives `draw x replicate`.
         start: `replicate x parameter`.
         steps: Most Newton steps.
+        derivatives: Value, gradient and Hessian at `replicate x parameter`, where there is a
+            better way than autograd.
     """
     theta, evaluations = start.detach().clone(), 0
-    if theta.shape[-1] > _MANY:
+    differentiate = derivatives or partial(gradient_and_hessian, objective)
+    if theta.shape[-1] > _MANY and derivatives is None:
         theta, evaluations = _lbfgs(objective, theta)
         steps = 3
-    value, gradient, hessian = gradient_and_hessian(objective, theta)
+    value, gradient, hessian = differentiate(theta)
     evaluations += 1
     for _ in range(steps):
         direction = _ascent(gradient, hessian)
@@ -89,7 +98,7 @@ def find_mode(objective: Objective, start: Tensor, *, steps: int = 60) -> Mode:
         if bool((length == 0).all()):
             break
         theta = theta + length.unsqueeze(-1) * direction
-        value, gradient, hessian = gradient_and_hessian(objective, theta)
+        value, gradient, hessian = differentiate(theta)
         evaluations += 1
     return Mode(theta, value, hessian, gradient, evaluations)
 

@@ -39,7 +39,10 @@ def unit_log_likelihood(joint: LogJoint, theta: Tensor) -> np.ndarray | None:
         n_units = likelihood.n_respondents
     else:
         return None
-    kept = min(draws, max(10, _ELEMENTS // (chains * n_units)))
+    cost = n_units
+    if isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
+        cost = max(n_units, 3 * len(likelihood.rows.weight))
+    kept = min(draws, max(10, _ELEMENTS // (chains * cost)))
     thin = theta[:, torch.linspace(0, draws - 1, kept).round().long()].reshape(-1, 1, size)
     parts = []
     for part in thin.split(joint.draws_at_once):

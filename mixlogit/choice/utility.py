@@ -111,10 +111,24 @@ class UtilityLikelihood:
         """Log-likelihood of each respondent: `draw x respondent`, nats."""
         margin = latent_margins(self.rows, utilities)
         if not self.panel:
-            own = select(family, self.rows.block[self.rows.respondent])
-            log_p = log_lapsed(own.log_choice_prob(margin), lapse)
-            return self._sum(log_p * self.rows.weight)
+            return self._sum(self.each_comparison(family, lapse, margin))
         return torch.logsumexp(self.nodes(family, lapse, margin)[1], -1)
+
+    def each_comparison(
+        self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
+    ) -> Tensor:
+        """Weighted log choice probabilities, each comparison its own strength.
+
+        Args:
+            family: Mixing distribution with batch shape `draw x block`.
+            lapse: Lapse rates, `draw x 1`, or None.
+            margin: `draw x comparison`, positive where the recorded choice agrees.
+
+        Returns:
+            `draw x comparison`, nats.
+        """
+        own = select(family, self.rows.block[self.rows.respondent])
+        return log_lapsed(own.log_choice_prob(margin), lapse) * self.rows.weight
 
     def nodes(
         self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
