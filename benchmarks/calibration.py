@@ -55,7 +55,7 @@ class Calibration:
 def calibrate(
     family: str, replicates: int, *, draws: int = 1000, seed: int = 0
 ) -> list[Calibration]:
-    """Calibrate one family: panels of 5 to 20 votes, 40 to 100 respondents, Normal(0, 1.5) margins.
+    """Calibrate one family: 40 to 100 respondents, 5 to 20 votes each, Normal(0, 1.5) margins.
 
     Args:
         family: Strength family.

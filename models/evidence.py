@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 
+import torch
 from scipy.stats import chi2
 
 from mixlogit.models.infer import Inferred, Progress, infer
@@ -86,7 +87,8 @@ def weigh_evidence(
     ratio_lapse = _ratio(models, "mixed, lapse", "fixed, lapse")
     joint, inferred = models["mixed, lapse"]
     sampled = joint.sampled(inferred.theta.flatten(0, 1))
-    spread = sampled.family.cv if joint.spec.family == "normal" else sampled.family.log_sd
+    log_sd = sampled.family.log_sd
+    spread = torch.where(torch.isnan(log_sd), sampled.family.cv, log_sd)  # NaN where signed
     assert sampled.lapse is not None
     return Evidence(
         log_z["mixed"] - log_z["fixed"],

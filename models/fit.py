@@ -84,12 +84,12 @@ def fit(
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """
-    _check_arguments(family, classes, draws)
+    _check_arguments(family, classes, draws, by, inference)
     clock = _Clock()
     problem = Problem(
         data, panel=panel, by=by, priors=priors, n_classes=classes, contrarians=contrarians
     )
-    with few_threads(len(problem.index)):
+    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
         joint = problem.joint(family, lapse=lapse)
         clock.stop("table")
         per_chain = max(100, draws // CHAINS)
@@ -105,13 +105,21 @@ def fit(
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
-def _check_arguments(family: str, classes: int, draws: int) -> None:
+def _check_arguments(
+    family: str, classes: int, draws: int, by: Sequence[str], inference: str
+) -> None:
     if family not in FAMILIES:
         strength(family)  # says which families there are
     if classes < 2:
         raise UsageError(f"Expected at least 2 classes but got {classes}.")
     if draws < 1:
         raise UsageError(f"Expected at least 1 draw but got {draws}.")
+    if isinstance(by, str):
+        raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
+    if len(set(by)) < len(by):
+        raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
+    if inference not in ("auto", "nuts", "laplace"):
+        raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
 
 
 class _Clock:
@@ -231,7 +239,7 @@ def _held_out(
     problem: Problem, joint: LogJoint, flat: torch.Tensor, test: Comparisons, seed: int
 ) -> dict[str, Any]:
     """Score held-out votes by the fit and by one strength for all."""
-    with few_threads(len(problem.index)):
+    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
         score = held_out_log_scores(problem, joint, flat, test)
         fixed = problem.joint("fixed", lapse=joint.spec.lapse)
         alone = infer(fixed, chains=1, draws=500, seed=seed, method="evidence")

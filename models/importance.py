@@ -13,7 +13,9 @@ __all__ = ["Weighted", "importance_draws"]
 
 _DEGREES = 5.0  # of the t proposals
 _PILOT = 0.4  # share of the proposals that is drawn from the guide itself
-_TRUST = 5.0  # effective pilot draws a parameter at which their moments count as much as the guide's
+_TRUST = (
+    5.0  # effective pilot draws a parameter at which their moments count as much as the guide's
+)
 
 
 @dataclass(frozen=True, eq=False)

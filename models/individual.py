@@ -1,6 +1,6 @@
 """Individual strengths: exact one-dimensional posteriors given the population's parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -126,7 +126,8 @@ def held_out_log_scores(
     """
     decided = torch.nonzero(test.outcome != 0.5).squeeze(-1)
     sign = 2 * test.outcome[decided] - 1
-    unit, block = _match(problem, test, decided)
+    unit, level, block = _match(problem, test, decided)
+    fitted, joint = joint, _at_levels(joint, level)
     theta = theta[torch.linspace(0, len(theta) - 1, min(64, len(theta))).round().long()]
     chance = torch.zeros(len(decided), dtype=torch.float64)
     for one in theta.split(1):
@@ -136,13 +137,13 @@ def held_out_log_scores(
         new = torch.stack(
             [
                 log_lapsed(_population_log_prob(sampled.family, margin, b), lapse)
-                for b in range(problem.units.n_blocks)
+                for b in range(len(level))
             ]
         )
         log_p = new.gather(0, block.unsqueeze(0))[0]
         known = unit >= 0
         if problem.panel and bool(known.any()):
-            strengths, log_weight = _nodes(joint, one)
+            strengths, log_weight = _nodes(fitted, one)
             at = torch.nn.functional.logsigmoid(strengths[unit[known]] * margin[known, None])
             own = torch.logsumexp(log_lapsed(at, lapse) + log_weight[unit[known]], -1)
             log_p = log_p.masked_scatter(known, own)
@@ -169,18 +170,29 @@ def _test_margin(test: Comparisons, utilities: Tensor | None) -> Tensor:
     return utilities[0, test.item_a] - utilities[0, test.item_b]
 
 
-def _match(problem: Problem, test: Comparisons, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Unit (-1: not in the fit) and block of each test vote, by the labels' codes."""
-    level = problem.units.level
-    codes = [test.groups[g.column].codes[rows] for g in problem.spec.groups]
-    stacked = torch.stack(codes, -1) if codes else torch.zeros(len(rows), 0, dtype=torch.long)
-    same = (stacked.unsqueeze(1) == level.unsqueeze(0)).all(-1)
-    block = same.to(torch.long).argmax(-1)
+def _at_levels(joint: LogJoint, level: Tensor) -> LogJoint:
+    """The program with the blocks of other data: `level` is their `block x column` labels."""
+    groups = tuple(replace(group, level=level[:, k]) for k, group in enumerate(joint.spec.groups))
+    return LogJoint(joint.program, None, replace(joint.spec, groups=groups))
+
+
+def _match(problem: Problem, test: Comparisons, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Unit of each test vote (-1: not in the fit), and the test's own blocks.
+
+    Returns:
+        Unit of each vote, labels of each block (`block x column`), and block of each vote.
+    """
+    fitted = problem.units.level
+    level, block = torch.zeros(1, 0, dtype=torch.long), torch.zeros(len(rows), dtype=torch.long)
+    if problem.spec.groups:
+        codes = [test.groups[g.column].codes[rows] for g in problem.spec.groups]
+        level, block = torch.unique(torch.stack(codes, -1), dim=0, return_inverse=True)
     unit = torch.full((len(rows),), -1)
     if problem.panel and test.respondent is not None:
         assert problem.units.respondent is not None
-        key = problem.units.respondent * len(level) + problem.units.block
-        wanted = test.respondent.codes[rows] * len(level) + block
+        same = (level.unsqueeze(1) == fitted.unsqueeze(0)).all(-1)  # test block x fitted block
+        key = problem.units.respondent * len(fitted) + problem.units.block
+        wanted = test.respondent.codes[rows] * len(fitted) + same.to(torch.long).argmax(-1)[block]
         place = torch.searchsorted(key, wanted).clamp(max=len(key) - 1)
-        unit = torch.where((key[place] == wanted) & same.any(-1), place, -1)
-    return unit, block
+        unit = torch.where((key[place] == wanted) & same.any(-1)[block], place, -1)
+    return unit, level, block

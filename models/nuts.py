@@ -53,7 +53,7 @@ def nuts_draws(
     out = []
     with pyro.validation_enabled(False):
         for chain in range(chains):
-            pyro.set_rng_seed(seed + chain)
+            torch.manual_seed(seed + chain)
             kernel = NUTS(potential_fn=potential, adapt_mass_matrix=False, max_tree_depth=7)
             start = {"z": 0.5 * torch.randn(1, location.shape[-1], dtype=torch.float64)}
             mcmc = MCMC(

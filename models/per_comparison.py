@@ -14,7 +14,9 @@ __all__ = ["Likelihood", "per_comparison"]
 class Likelihood(Protocol):
     """Log-likelihood of each block of comparisons, `draw x block`, with strengths integrated."""
 
-    def __call__(self, family: StrengthFamily, lapse: Tensor | None) -> Tensor: ...
+    def __call__(self, family: StrengthFamily, lapse: Tensor | None) -> Tensor:
+        """Of each block: `draw x block`, nats."""
+        ...
 
 
 def per_comparison(likelihood: Likelihood, spec: Spec) -> Sampled:

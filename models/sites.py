@@ -171,10 +171,7 @@ def _classes(
         gaps = _half_normal("normal_gaps", 2.0 * spec.priors.cv_scale, (n_positive - 1,))
         parts.append(gaps.clamp(max=33.0).cumsum(-1))
     levels = torch.cat(parts, -1)
-    if effects is None:
-        spread = torch.ones_like(log_mean)
-    else:
-        spread = effects[1].exp()
+    spread = torch.ones_like(log_mean) if effects is None else effects[1].exp()
     if spec.n_replicates is None:
         levels, shares = levels.unsqueeze(-2), shares.unsqueeze(-2)
     size = (levels * spread.unsqueeze(-1)).exp()
@@ -201,9 +198,7 @@ def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
     for kind in ("mean",) if spec.family == "fixed" else ("mean", "cv"):
         total = _real(0.0)
         for group in spec.groups:
-            scale = _half_normal(
-                f"normal_scale_{kind}:{group.column}", spec.priors.group_scale
-            )
+            scale = _half_normal(f"normal_scale_{kind}:{group.column}", spec.priors.group_scale)
             z = _standard_normal(f"z_{kind}:{group.column}", (len(group.labels),))
             total = total + (scale.unsqueeze(-1) * z)[..., group.level]
         totals.append(total)
