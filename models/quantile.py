@@ -28,8 +28,9 @@ def half_normal_from_normal(x: Tensor, scale: float) -> Tensor:
         0.6745
     """
     low, high = x.clamp(max=0.5), x.clamp(0.0, 37.0)
-    below = math.sqrt(2.0) * torch.erfinv(torch.special.ndtr(low))
-    above = -torch.special.ndtri(0.5 * torch.special.ndtr(-high))
+    # by erfc: torch's own normal distribution function cancels in its lower tail
+    below = math.sqrt(2.0) * torch.erfinv(0.5 * torch.erfc(-low / math.sqrt(2.0)))
+    above = -torch.special.ndtri(0.25 * torch.erfc(high / math.sqrt(2.0)))
     return scale * torch.where(x < 0.25, below, above)
 
 

@@ -38,6 +38,7 @@ __all__ = ["PanelLikelihood"]
 
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
+_ROWS = 20_000  # respondents whose own nodes are found at once
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
 
 
@@ -126,27 +127,44 @@ class PanelLikelihood:
             out[:, self._long] = self._long_panels(family, lapse)
             return out
 
-    def nodes(self, family: StrengthFamily, lapse: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def nodes(
+        self,
+        family: StrengthFamily,
+        lapse: Tensor | None = None,
+        rule: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Strengths and log posterior weights of each respondent's own nodes.
 
         Args:
             family: Mixing distribution with batch shape `1 x block` (one draw).
             lapse: Lapse rate, `1 x 1`, or None.
+            rule: Nodes and log weights in units of the widths; the stretched rule if absent.
 
         Returns:
             Strengths and normalised log weights, both `respondent x node`.
         """
+        every = torch.arange(self.table.values.shape[1])
+        parts = [self._own(family, lapse, rows, rule) for rows in every.split(_ROWS)]
+        return torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
+
+    def _own(
+        self,
+        family: StrengthFamily,
+        lapse: Tensor | None,
+        rows: Tensor,
+        rule: tuple[Tensor, Tensor] | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Log marginal, strengths and log weights of some respondents on nodes of their own."""
         with torch.no_grad():
-            where = self.table.block
+            where = self.table.block[rows]
             rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
-            values = self._curves(self.table.values, rates)
-            values = values if values.dim() == 2 else values[0]
-            if family.atoms is not None:
-                strengths, log_shares = (part[0, where] for part in family.atoms)
-                at = interpolate_rows(values, self.table.grid.locate_strength(strengths))
-                return strengths, torch.log_softmax(at + log_shares, -1)
-            _, strengths, log_weight = self._adaptive(select(family, where), values)
-            return strengths[0], log_weight[0]
+            values = self._curves(self.table.values[:, rows], rates)
+            if family.atoms is None:
+                found = self._adaptive(select(family, where), values, rule)
+                return found[0][0], found[1][0], found[2][0]
+            strengths, log_shares = (part[:, where] for part in family.atoms)
+            at = interpolate_rows(values, self.table.grid.locate_strength(strengths)) + log_shares
+            return torch.logsumexp(at, -1)[0], strengths[0], torch.log_softmax(at, -1)[0]
 
     def error(self, family: StrengthFamily, lapse: Tensor | None, nodes: int, most: int) -> float:
         """Largest change of a respondent's log-likelihood on other, denser nodes, nats.
@@ -160,12 +178,7 @@ class PanelLikelihood:
         n = self.table.values.shape[1]
         rows = torch.linspace(0, n - 1, min(n, most)).round().long()
         found = self.by_respondent(family, lapse)[0, rows]
-        with torch.no_grad():
-            where = self.table.block[rows]
-            rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
-            values = self._curves(self.table.values[:, rows], rates)
-            own = select(family, self.table.block[rows])
-            fine = self._adaptive(own, values, stretched_rule(nodes))[0][0]
+        fine = self._own(family, lapse, rows, stretched_rule(nodes))[0]
         return float((fine - found).abs().max())
 
     def _mix_lapse(self, parts: Tensor, lapse: Tensor | None) -> Tensor:

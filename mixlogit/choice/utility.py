@@ -131,7 +131,11 @@ class UtilityLikelihood:
         return log_lapsed(own.log_choice_prob(margin), lapse) * self.rows.weight
 
     def nodes(
-        self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
+        self,
+        family: StrengthFamily,
+        lapse: Tensor | None,
+        margin: Tensor,
+        rule: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Strengths and log masses of each respondent's quadrature nodes.
 
@@ -139,6 +143,7 @@ class UtilityLikelihood:
             family: Mixing distribution with batch shape `draw x block`.
             lapse: Lapse rates, `draw x 1`, or None.
             margin: `draw x comparison`, positive where the recorded choice agrees.
+            rule: Nodes and log weights in units of the widths; the likelihood's own if absent.
 
         Returns:
             Strengths and log masses, both `draw x respondent x node`; the log-sum-exp of the
@@ -156,7 +161,7 @@ class UtilityLikelihood:
                 u, log_weight = split_nodes(*shape, self._rule)
                 curves = self._curves(u if linear else u.exp(), margin, lapse)
                 shape = mode_and_widths(u, curves + spread.log_density(u), log_weight)
-        strengths, log_mass = population_masses(spread, *split_nodes(*shape, self._rule))
+        strengths, log_mass = population_masses(spread, *split_nodes(*shape, rule or self._rule))
         return strengths, self._curves(strengths, margin, lapse) + log_mass
 
     def _curves(self, strengths: Tensor, margin: Tensor, lapse: Tensor | None) -> Tensor:

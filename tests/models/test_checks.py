@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+import torch
+from gaussian import gaussian
+
+import mixlogit as ml
+from mixlogit.models.checks import make_checks, quadrature_error, r_hat
+from mixlogit.models.infer import infer
+from mixlogit.models.parameters import Named
+from mixlogit.models.problem import Problem
+
+NAMES = [
+    "Pareto k", "effective draws", "restarts agree (R-hat)", "quadrature error",
+    "prior weight on cv",
+]
+
+
+def made(**design):
+    return ml.simulate(300, 20, "lognormal", mean=1.0, cv=1.0, seed=3, **design).comparisons()
+
+
+def named(cv, shift=0.0):
+    draws = cv * np.random.default_rng(0).normal(size=(4, 500))
+    return Named({"cv": draws + shift * np.arange(4)[:, None]})
+
+
+def checked(posterior, prior):
+    joint = Problem(made()).joint("lognormal")
+    inferred = infer(joint, chains=2, draws=200, method="importance")
+    return {check.name: check for check in make_checks(joint, inferred, posterior, prior)}
+
+
+def test_good_fit():
+    checks = checked(named(0.2), named(1.0))
+    assert list(checks) == NAMES
+    assert checks["prior weight on cv"].value == pytest.approx(0.04)
+    assert all(check.ok for check in checks.values()), checks
+    assert checks["quadrature error"].value < 1e-3
+
+
+def test_restarts_that_disagree_and_data_that_say_little():
+    checks = checked(named(0.9, shift=2.0), named(1.0))
+    assert not checks["restarts agree (R-hat)"].ok
+    assert checks["restarts agree (R-hat)"].advice == (
+        "The restarts found different answers; fit a simpler model or more data."
+    )
+    assert not checks["prior weight on cv"].ok
+    assert checks["prior weight on cv"].advice == (
+        "The data say little about the spread; collect more votes per respondent."
+    )
+
+
+def test_r_hat():
+    draws = np.random.default_rng(0).normal(size=(4, 2000, 3))
+    assert r_hat(draws) < 1.005
+    draws[0, :, 1] += 1.0
+    assert r_hat(draws) > 1.1
+    assert r_hat(draws[:1]) == 1.0
+    assert r_hat(np.ones((4, 10))) == 1.0
+
+
+@pytest.mark.parametrize("design", [{}, {"items": 5}])
+def test_quadrature_error(design):
+    joint = Problem(made(**design)).joint("lognormal")
+    assert 0 <= quadrature_error(joint, joint.start().unsqueeze(0)) < 1e-3
+
+
+def test_nothing_to_integrate():
+    problem = Problem(made())
+    fixed, single = problem.joint("fixed"), Problem(made(), panel=False).joint("gamma")
+    assert quadrature_error(fixed, fixed.start().unsqueeze(0)) is None
+    assert quadrature_error(single, single.start().unsqueeze(0)) is None
+    assert quadrature_error(gaussian(), torch.zeros(1, 1, 3).double()) is None
