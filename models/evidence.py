@@ -13,6 +13,8 @@ from mixlogit.models.problem import Problem
 
 __all__ = ["Evidence", "weigh_evidence"]
 
+_MOST = 60_000
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -32,6 +34,7 @@ class Evidence:
             the mixed model with a lapse rate.
         lapse: Posterior mean of the lapse rate in that model.
         probabilities: Posterior probabilities of the four models, equal before.
+        respondents: Number of respondents whose votes were weighed.
         by: How the log marginal likelihoods were found, "importance" or "laplace".
     """
 
@@ -45,6 +48,7 @@ class Evidence:
     log_sd_lapse: float
     lapse: float
     probabilities: dict[str, float]
+    respondents: int
     by: str
 
     def to_dict(self) -> dict[str, object]:
@@ -68,7 +72,14 @@ def weigh_evidence(
         fitted: The program and result of the fit itself, used again.
         seed: Seed.
         progress: Called with a stage, steps done and steps in all.
+
+    With more than 60,000 rows a random part of the respondents is weighed: there the evidence
+    for any spread worth speaking of is overwhelming, and the lapse rate's table stays small.
     """
+    if len(problem.index) > _MOST and problem.data.kind == "margin":
+        problem = problem.part(_MOST, seed)
+        joint = problem.joint(family, lapse=fitted[0].spec.lapse)
+        fitted = joint, infer(joint, chains=2, seed=seed, method="evidence")
     models: dict[str, tuple[LogJoint, Inferred]] = {}
     kinds = [("fixed", False), (family, False), ("fixed", True), (family, True)]
     names = ["fixed", "mixed", "fixed, lapse", "mixed, lapse"]
@@ -101,6 +112,7 @@ def weigh_evidence(
         float(spread.mean()),
         float(sampled.lapse.mean()),
         {name: value / sum(weight.values()) for name, value in weight.items()},
+        len(problem.units.block),
         "laplace" if any(i.evidence_by == "laplace" for _, i in models.values()) else "importance",
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,6 +61,13 @@ class Problem:
         if missing:
             known = ", ".join(data.groups) or "none"
             raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        self._options: dict[str, Any] = {
+            "panel": panel,
+            "by": by,
+            "priors": priors,
+            "n_classes": n_classes,
+            "contrarians": contrarians,
+        }
         self.data, self.priors = data, priors or Priors()
         self.panel = data.respondent is not None if panel is None else panel
         self.units = Units.of(data, tuple(by), panel=self.panel)
@@ -68,6 +75,22 @@ class Problem:
         self.unit_of_row = self.units.of_comparison[self.index]
         self.spec = self._spec(tuple(by), n_classes, contrarians)
         self._tables: dict[tuple[bool, bool], LikelihoodTable] = {}
+
+    def part(self, rows: int, seed: int) -> "Problem":
+        """The same problem for as many random respondents as have so many comparisons in all.
+
+        Args:
+            rows: Most comparisons.
+            seed: Seed of the choice.
+        """
+        assert self.data.respondent is not None
+        codes = self.data.respondent.codes
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.data.respondent.labels), generator=generator)
+        sizes = torch.bincount(codes, minlength=len(order))[order]
+        chosen = torch.zeros(len(order), dtype=torch.bool)
+        chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
+        return Problem(self.data.take(torch.nonzero(chosen[codes]).squeeze(-1)), **self._options)
 
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
         groups = tuple(
@@ -165,5 +188,5 @@ class Problem:
             link = LinkLikelihood(self.margin, self.weight, block, self.units.n_blocks)
             return LogJoint(program, link, spec, 256)
         table = self.table(signed=self.is_signed(family), lapse=lapse)
-        at_once = max(1, _ELEMENTS // len(self.units.block))
+        at_once = max(1, _ELEMENTS // (len(table.values) * len(self.units.block)))
         return LogJoint(program, PanelLikelihood(table), spec, at_once)
