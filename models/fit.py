@@ -13,7 +13,8 @@ from mixlogit.data import Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
-from mixlogit.models.individual import held_out_log_scores, individuals, strength_table
+from mixlogit.models.held_out import held_out_log_scores
+from mixlogit.models.individual import individuals, strength_table
 from mixlogit.models.infer import Inferred, Progress, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters

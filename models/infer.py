@@ -80,9 +80,9 @@ def infer(
         draws: Draws of each chain.
         seed: Seed.
         method: "auto" (importance resampling; NUTS where Pareto k > 0.7 or effective draws are
-            fewer than 100), "importance", "nuts", "laplace" (the normal approximation at the mode),
-            or "evidence" (never NUTS: where importance
-            resampling fails the Laplace approximation stands).
+            fewer than 100), "importance", "nuts", "laplace" (the normal approximation at the
+            mode) or "evidence" (never NUTS: where importance resampling fails the Laplace
+            approximation stands).
         progress: Called with a stage, steps done and steps in all.
     """
     generator = torch.Generator().manual_seed(seed)

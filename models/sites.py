@@ -148,7 +148,8 @@ def strength(
         return FAMILIES["fixed"](mean=log_mean.exp(), validate_args=False)
     if spec.family == "classes":
         return _classes(spec, log_mean, effects)
-    log_cv = _by_block(_half_normal("normal_cv", spec.priors.cv_scale), spec).log()
+    log_cv = _by_block(_half_normal("normal_cv", spec.priors.cv_scale), spec)
+    log_cv = log_cv.clamp_min(1e-300).log()
     if effects is not None:
         log_cv = log_cv + effects[1]
     log_mean, log_cv = torch.broadcast_tensors(log_mean, log_cv)

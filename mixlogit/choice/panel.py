@@ -18,15 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mixlogit.choice.adaptive import integrate_rows
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
-from mixlogit.choice.rules import (
-    add_tails,
-    mode_and_widths,
-    population_masses,
-    split_nodes,
-    stretched_rule,
-)
+from mixlogit.choice.rules import add_tails, stretched_rule
 from mixlogit.choice.table import (
     LikelihoodTable,
     bends_fast,
@@ -160,7 +155,7 @@ class PanelLikelihood:
             rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
             values = self._curves(self.table.values[:, rows], rates)
             if family.atoms is None:
-                found = self._adaptive(select(family, where), values, rule)
+                found = integrate_rows(self.table.grid, select(family, where), values, rule)
                 return found[0][0], found[1][0], found[2][0]
             strengths, log_shares = (part[:, where] for part in family.atoms)
             at = interpolate_rows(values, self.table.grid.locate_strength(strengths)) + log_shares
@@ -336,7 +331,9 @@ class PanelLikelihood:
                 rates = lapse[part].expand(-1, family.batch_shape[1])[:, where]
             curves = self._curves(values, rates)
             if family.atoms is None:
-                parts.append(self._adaptive(select(family, where, part), curves)[0])
+                parts.append(
+                    integrate_rows(self.table.grid, select(family, where, part), curves)[0]
+                )
             else:
                 strengths, log_shares = (piece[part][:, where] for piece in family.atoms)
                 at = interpolate_rows(curves, self.table.grid.locate_strength(strengths))
@@ -353,57 +350,3 @@ class PanelLikelihood:
         if rates is None:
             return values[0]
         return torch.einsum("dak,kan->dan", self.table.lapse_weights(rates), values)
-
-    def _adaptive(
-        self,
-        family: StrengthFamily,
-        values: Tensor,
-        rule: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Integrate at each respondent's own mode and widths (after Naylor and Smith 1982).
-
-        Args:
-            family: Batch shape `draw x respondent`.
-            values: `respondent x node`, or `draw x respondent x node`.
-            rule: Nodes and log weights in units of the widths; the stretched rule if absent.
-
-        Returns:
-            Log marginal `draw x respondent`, and strengths and log posterior weights of the
-            nodes, `draw x respondent x node`.
-        """
-        grid, spread = self.table.grid, at_nodes(family)
-        with torch.no_grad():
-            shape = self._first_guess(spread, values)
-            for _ in range(2):
-                u, log_weight = split_nodes(*shape, rule)
-                at = interpolate_rows(values, grid.locate(u))
-                shape = mode_and_widths(u, at + spread.log_density(u), log_weight)
-        strengths, log_mass = population_masses(spread, *split_nodes(*shape, rule))
-        log_f = interpolate_rows(values, grid.locate_strength(strengths)) + log_mass
-        total = torch.logsumexp(log_f, -1)
-        return total, strengths, log_f - total.unsqueeze(-1)
-
-    def _first_guess(
-        self, spread: StrengthFamily, values: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Mode and widths of the integrand: on the grid, or finer where the grid is too coarse."""
-        grid, u = self.table.grid, self._u
-        log_f = values + spread.log_density(u)
-        centre, below, above = mode_and_widths(u, log_f, self._log_width)
-        mode = u[log_f.argmax(-1, keepdim=True)]
-        step = grid.step_at(mode)
-        for reach in (1.0, 1.0 / 12.0):  # the mode lies within a step of the best node
-            offset = step * reach * torch.linspace(-1.0, 1.0, 25, dtype=torch.float64)
-            near = mode + offset
-            fine = interpolate_rows(values, grid.locate(near)) + spread.log_density(near)
-            best = fine.argmax(-1, keepdim=True).clamp(1, 23)
-            mode = near.gather(-1, best)
-        left, top, right = (fine.gather(-1, best + k) for k in (-1, 0, 1))
-        bend = (2 * top - left - right) / (step / 144.0).square()
-        width = bend.clamp_min(1e-12).rsqrt()
-        coarse = below + above < 3.0 * step
-        return (
-            torch.where(coarse, mode, centre),
-            torch.where(coarse, width, below),
-            torch.where(coarse, width, above),
-        )
