@@ -103,7 +103,10 @@ def save_plot(run: Any, path: str | Path) -> None:
 
     saved = read_run(run)
     figure: Any = plot_strength(run).figure
-    words = {"Title": _title(saved).replace("\n", " "), "Description": describe_strength(run)}
+    words: dict[str, str | None] = {
+        "Title": _title(saved).replace("\n", " "),
+        "Description": describe_strength(run),
+    }
     if path.suffix == ".svg":
         words |= {"Date": None}
     with replacing(path) as temporary, rc_context({"svg.hashsalt": "mixlogit"}):

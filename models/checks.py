@@ -110,8 +110,10 @@ def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float 
         if isinstance(likelihood, PanelLikelihood):
             return likelihood.error(sampled.family, sampled.lapse, _FINE, most)
         if isinstance(likelihood, UtilityLikelihood) and likelihood.panel:
-            coarse = likelihood.by_respondent(*sampled)
+            assert sampled.utilities is not None
+            arguments = (sampled.family, sampled.lapse, sampled.utilities)
+            coarse = likelihood.by_respondent(*arguments)
             fine = UtilityLikelihood(likelihood.rows, nodes=_FINE)
-            change = (fine.by_respondent(*sampled) - coarse).abs().max()
+            change = (fine.by_respondent(*arguments) - coarse).abs().max()
             return float(change) if math.isfinite(float(change)) else math.inf
     return None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import torch
 from scipy.stats import chi2
@@ -13,7 +14,7 @@ from mixlogit.models.problem import Problem
 
 __all__ = ["Evidence", "weigh_evidence"]
 
-_MOST = 60_000
+_MOST, _MANY = 60_000, 60
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Evidence:
         log_bayes_factor_lapse: The same, both with a lapse rate.
         log_bayes_factor_noise: Fixed with a lapse rate against fixed without.
         likelihood_ratio: 2 (log-likelihood of mixed - of fixed), at the maxima; None with
-            groups or classes, where the boundary is not a simple one.
+            groups or classes, where the boundary is not a simple one, and with more than 60
+            utilities.
         p_value: Half the upper tail of chi-squared with one degree of freedom (Self and Liang
             1987); None where there is no likelihood ratio.
         likelihood_ratio_lapse: The same, both with a lapse rate.
@@ -120,18 +122,13 @@ def weigh_evidence(
 def _ratio(models: dict[str, tuple[LogJoint, Inferred]], mixed: str, fixed: str) -> float | None:
     """Likelihood ratio statistic; utilities keep their prior in both (a penalised ratio)."""
     spec = models[mixed][0].spec
-    if spec.groups or spec.family == "classes":
+    if spec.groups or spec.family == "classes" or spec.n_utilities > _MANY:
         return None
     best = []
     for name in (mixed, fixed):
         joint, inferred = models[name]
-        start = inferred.mode.theta
-        steps = 2 if joint.size > 60 else 40
-        found = find_mode(
-            lambda theta, joint=joint: joint.log_likelihood(theta, penalised=True),
-            start,
-            steps=steps,
-        )
+        objective = partial(joint.log_likelihood, penalised=True)
+        found = find_mode(objective, inferred.mode.theta, steps=40)
         best.append(float(found.value[0]))
     return max(0.0, 2 * (best[0] - best[1]))
 

@@ -15,7 +15,7 @@ from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
-from mixlogit.models.infer import Inferred, Progress, infer
+from mixlogit.models.infer import Inferred, Method, Progress, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
@@ -51,15 +51,13 @@ def fit(
 
     Individual strengths are integrated out, so that the posterior is one of the population's
     parameters: mode and Hessian of the marginal, a full-rank guide started there, importance
-    resampling from a heavy-tailed proposal, and NUTS on the same marginal where its Pareto k
-    exceeds 0.7. Individual strengths follow exactly, given each draw.
+    resampling, and NUTS where its Pareto k exceeds 0.7. Individual strengths follow exactly.
 
     Args:
         data: The comparisons. With items or features the utilities are latent and the mean
             strength is fixed at 1: they carry the scale.
         family: "fixed", "lognormal", "gamma", "normal" or "classes".
-        panel: One strength for each respondent (the default where there are respondents), or
-            one for each comparison.
+        panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on the mean and the spread of strength.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
@@ -86,16 +84,30 @@ def fit(
         True
     """
     _check_arguments(family, classes, draws, by, inference)
-    clock = _Clock()
     problem = Problem(
         data, panel=panel, by=by, priors=priors, n_classes=classes, contrarians=contrarians
     )
+    per_chain = max(100, draws // CHAINS)
+    return _run(problem, family, lapse, inference, evidence, per_chain, seed, progress)
+
+
+def _run(
+    problem: Problem,
+    family: str,
+    lapse: bool,
+    inference: Method,
+    evidence: bool,
+    draws: int,
+    seed: int,
+    progress: Progress | None,
+) -> Posterior:
+    """Table, posterior, evidence, and what follows from them."""
+    clock = _Clock()
     with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
         joint = problem.joint(family, lapse=lapse)
         clock.stop("table")
-        per_chain = max(100, draws // CHAINS)
         inferred = infer(
-            joint, chains=CHAINS, draws=per_chain, seed=seed, method=inference, progress=progress
+            joint, chains=CHAINS, draws=draws, seed=seed, method=inference, progress=progress
         )
         clock.stop("posterior")
         weighed = None

@@ -65,6 +65,7 @@ def unit_nodes(
         strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rule)
         return strengths, log_weight
     with torch.no_grad():
+        assert sampled.utilities is not None
         margin = latent_margins(likelihood.rows, sampled.utilities)
         strengths, log_mass = likelihood.nodes(sampled.family, sampled.lapse, margin, rule)
         return strengths[0], torch.log_softmax(log_mass[0], -1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mixlogit.models.curvature import utility_hessian
 from mixlogit.models.guide import FullRankGuide, fit_guide
-from mixlogit.models.importance import importance_draws
+from mixlogit.models.importance import Weighted, importance_draws
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
@@ -60,7 +60,8 @@ def root_of_covariance(hessian: Tensor) -> Tensor:
     logarithm or a standardised effect.
     """
     values, vectors = torch.linalg.eigh(-hessian)
-    return vectors * values.clamp_min(1.0 / 9.0).rsqrt().unsqueeze(-2)
+    root: Tensor = vectors * values.clamp_min(1.0 / 9.0).rsqrt().unsqueeze(-2)
+    return root
 
 
 def infer(
@@ -148,7 +149,8 @@ def _by_importance(
     say: Progress,
 ) -> tuple[Inferred, bool]:
     """Guide and importance resampling in every restart; whether all of them can be trusted."""
-    parts, elbo = [], []
+    parts: list[Weighted] = []
+    elbo: list[float] = []
     for chain in range(chains):
         torch.manual_seed(seed + chain)
         guide = FullRankGuide(joint, so_far.mode.theta, root)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pyro
 import torch
@@ -59,7 +60,7 @@ class LogJoint:
         self.size = start
 
     @staticmethod
-    def _latent(trace: poutine.Trace) -> list[tuple[str, dict[str, object]]]:
+    def _latent(trace: poutine.Trace) -> list[tuple[str, dict[str, Any]]]:
         return [
             (name, node)
             for name, node in trace.nodes.items()

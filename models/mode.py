@@ -108,9 +108,8 @@ def _ascent(gradient: Tensor, hessian: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(-hessian)
     floor = 1e-6 * values.abs().amax(-1, keepdim=True).clamp_min(1.0)
     values = torch.maximum(values.abs(), floor)
-    direction = (vectors @ ((vectors.mT @ gradient.unsqueeze(-1)) / values.unsqueeze(-1))).squeeze(
-        -1
-    )
+    scaled = (vectors.mT @ gradient.unsqueeze(-1)) / values.unsqueeze(-1)
+    direction: Tensor = (vectors @ scaled).squeeze(-1)
     length = direction.abs().amax(-1, keepdim=True)
     return direction * (3.0 / length.clamp_min(3.0))
 

@@ -97,7 +97,7 @@ class Problem:
             GroupDesign(column, self.data.groups[column].labels, self.units.level[:, k])
             for k, column in enumerate(by)
         )
-        shared = {"priors": self.priors, "groups": groups, "n_classes": n_classes}
+        shared: dict[str, Any] = {"priors": self.priors, "groups": groups, "n_classes": n_classes}
         if self.data.kind == "margin":
             rms = float(self.margin.square().mean().sqrt())
             centre = self.priors.mean or 1.0 / rms

@@ -93,7 +93,8 @@ def replicates(spec: Spec) -> AbstractContextManager[object]:
     """The plate of independent data sets, if there are several."""
     if spec.n_replicates is None:
         return nullcontext()
-    return pyro.plate("replicate", spec.n_replicates, dim=-1)
+    plate: AbstractContextManager[object] = pyro.plate("replicate", spec.n_replicates, dim=-1)
+    return plate
 
 
 def _half_normal(name: str, scale: float, shape: tuple[int, ...] = ()) -> Tensor:
@@ -225,7 +226,7 @@ def utilities(spec: Spec) -> Tensor:
     Returns:
         `... x item` or `... x feature`.
     """
-    free = pyro.sample(
+    free: Tensor = pyro.sample(
         "utilities_free",
         dist.Normal(_real(0.0), spec.priors.utility_sd).expand((spec.n_utilities,)).to_event(1),
     )

@@ -25,7 +25,7 @@ def write_posterior(
         node.path: {
             name: {"zlib": True, "complevel": 4}
             for name in node.data_vars
-            if node[name].dtype.kind in "fiu"
+            if node[str(name)].dtype.kind in "fiu"
         }
         for node in tree.subtree
         if node.data_vars

@@ -11,6 +11,7 @@ def at_nodes(family: StrengthFamily) -> StrengthFamily:
     """The same family with a last axis of size 1, to broadcast its parameters against nodes.
 
     Example:
+        >>> import torch
         >>> from mixlogit.choice import strength
         >>> at_nodes(strength("gamma", mean=torch.ones(3), cv=torch.ones(3))).batch_shape
         torch.Size([3, 1])
@@ -23,6 +24,7 @@ def select(family: StrengthFamily, index: Tensor, draws: slice = slice(None)) ->
     """Members of a `draw x block` family: some draws, and the blocks at `index`.
 
     Example:
+        >>> import torch
         >>> from mixlogit.choice import strength
         >>> family = strength("gamma", mean=torch.ones(3, 2), cv=torch.ones(3, 2))
         >>> select(family, torch.tensor([0, 1, 1]), slice(2)).batch_shape

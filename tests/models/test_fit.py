@@ -35,7 +35,7 @@ def _short(monkeypatch):
         return nuts.nuts_draws(*args, chains=2, warmup=20, draws=25, **kwargs)
 
     monkeypatch.setattr(infer, "nuts_draws", short)
-    monkeypatch.setattr("mixlogit.models.fit.CHAINS", 2)
+    monkeypatch.setitem(fit.__globals__, "CHAINS", 2)
 
 
 @pytest.mark.parametrize(("shape", "lapse", "family"), CASES)
