@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.stats import spearmanr
 
 import mixlogit as ml
@@ -69,9 +70,10 @@ SETS = {
 
 
 def load_set(folder: Path, name: str) -> Comparisons:
-    """Read one of the sets."""
+    """Read one of the sets; ties are left out, as they are from the scores."""
     file, columns = SETS[name]
-    return ml.load(folder / file, **columns)
+    data = ml.load(folder / file, **columns)
+    return data.take(torch.nonzero(data.outcome != 0.5).squeeze(-1))
 
 
 def gains(data: Comparisons, seed: int) -> dict[str, float]:
