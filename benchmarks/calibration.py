@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.table import likelihood_table, strength_grid
-from mixlogit.models.infer import K_LIMIT, infer
+from mixlogit.models.infer import K_LIMIT, Method, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.panel import panel
 from mixlogit.models.priors import Priors
@@ -53,7 +53,7 @@ class Calibration:
 
 
 def calibrate(
-    family: str, replicates: int, *, draws: int = 1000, seed: int = 0
+    family: str, replicates: int, *, draws: int = 1000, seed: int = 0, nuts: bool = True
 ) -> list[Calibration]:
     """Calibrate one family: 40 to 100 respondents, 5 to 20 votes each, Normal(0, 1.5) margins.
 
@@ -62,6 +62,7 @@ def calibrate(
         replicates: Number of data sets.
         draws: Posterior draws of each.
         seed: Seed.
+        nuts: Let replicates whose Pareto k stays above 0.7 go on to NUTS, as a single fit does.
     """
     spec = Spec(family, Priors(mean=1.0))
     prior = LogJoint(panel, None, spec)
@@ -72,20 +73,21 @@ def calibrate(
     batch = _joint(replace(spec, n_replicates=replicates), margin, respondent, block)
     found = infer(batch, chains=1, draws=draws, seed=seed, method="importance")
     theta, again = found.theta[0], torch.nonzero(found.k_hat > K_LIMIT).squeeze(-1).tolist()
-    nuts = 0
-    for r in again:  # as a single fit does: four restarts, then NUTS
+    count = 0
+    for r in again:  # four restarts, then NUTS
         rows = block[respondent] == r
         who = torch.unique(respondent[rows], return_inverse=True)[1]
         single = _joint(spec, margin[rows], who, torch.zeros(int(who.max()) + 1, dtype=torch.long))
-        alone = infer(single, chains=4, draws=draws // 2, seed=seed + r)
-        nuts += alone.method == "nuts"
+        method: Method = "auto" if nuts else "importance"
+        alone = infer(single, chains=4, draws=draws // 2, seed=seed + r, method=method)
+        count += alone.method == "nuts"
         flat = alone.theta.reshape(-1, single.size)
         theta[:, r] = flat[torch.linspace(0, len(flat) - 1, draws).round().long()]
     drawn = batch.sampled(theta).family
     pairs = {"mean": (drawn.mean, people.mean[:, 0])}
     if family != "fixed":
         pairs["cv"] = (drawn.cv, people.cv[:, 0])
-    return [_score(family, name, nuts, *pair) for name, pair in pairs.items()]
+    return [_score(family, name, count, *pair) for name, pair in pairs.items()]
 
 
 def _votes(

@@ -87,7 +87,10 @@ class Posterior:
 
     def summary(self) -> pd.DataFrame:
         """Mean, sd and quantiles of the population's parameters, one row each."""
-        return pd.DataFrame(self._record["parameters"]).T.rename_axis("parameter")
+        table = pd.DataFrame.from_dict(
+            self._record["parameters"], orient="index", columns=["mean", "sd", *_QUANTILES]
+        )
+        return table.rename_axis("parameter")
 
     def group_summary(self) -> pd.DataFrame:
         """The same for every label of every group column, indexed by column, label, parameter."""

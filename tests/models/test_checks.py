@@ -10,7 +10,10 @@ from mixlogit.models.parameters import Named
 from mixlogit.models.problem import Problem
 
 NAMES = [
-    "Pareto k", "effective draws", "restarts agree (R-hat)", "quadrature error",
+    "Pareto k",
+    "effective draws",
+    "restarts agree (R-hat)",
+    "quadrature error",
     "prior weight on cv",
 ]
 

@@ -103,27 +103,30 @@ def test_refusals():
     margins = ml.simulate(60, 5, groups=2, seed=1)
     items = ml.simulate(60, 5, items=4, seed=1)
     refused(
-        margins.comparisons(), items.comparisons(),
+        margins.comparisons(),
+        items.comparisons(),
         "The fit has margin but the held-out votes have items.",
     )
     frame = margins.frame
     refused(
-        ml.load(frame, groups=["group"]), ml.load(frame.drop(columns="group")),
-        'The held-out votes have no group column "group".', by=["group"],
+        ml.load(frame, groups=["group"]),
+        ml.load(frame.drop(columns="group")),
+        'The held-out votes have no group column "group".',
+        by=["group"],
     )
     refused(
-        ml.load(frame, groups=["group"]), ml.load(frame.assign(group="g9"), groups=["group"]),
+        ml.load(frame, groups=["group"]),
+        ml.load(frame.assign(group="g9"), groups=["group"]),
         'The fit and the held-out votes do not share the group "g9" (1 of 1 are not shared).',
         by=["group"],
     )
     strange = ml.load(items.frame.assign(item_a="i99"))
     refused(
-        items.comparisons(), strange,
+        items.comparisons(),
+        strange,
         'The fit and the held-out votes do not share the item "i99" '
         f"(1 of {len(strange.items)} are not shared).",
     )
     tied = margins.comparisons().take(torch.arange(10))
     tied = ml.Comparisons(outcome=torch.full((10,), 0.5).double(), margin=tied.margin)
-    refused(
-        margins.comparisons(), tied, "All held-out votes are ties, so none can be scored."
-    )
+    refused(margins.comparisons(), tied, "All held-out votes are ties, so none can be scored.")

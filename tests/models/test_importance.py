@@ -6,7 +6,11 @@ from mixlogit.models.importance import importance_draws
 
 def weighted(location, root, seed=0):
     return importance_draws(
-        gaussian(), location.unsqueeze(0), root.unsqueeze(0), proposals=4000, draws=3000,
+        gaussian(),
+        location.unsqueeze(0),
+        root.unsqueeze(0),
+        proposals=4000,
+        draws=3000,
         generator=torch.Generator().manual_seed(seed),
     )
 
@@ -16,7 +20,9 @@ def check(found, tolerance):
     sd = (ROOT @ ROOT.T).diagonal().sqrt()
     assert bool(((draws.mean(0) - MEAN).abs() < tolerance * sd).all())
     assert torch.allclose(draws.std(0), sd, rtol=2 * tolerance)
-    assert torch.allclose(torch.corrcoef(draws.T)[0, 1], torch.tensor(0.8).double(), atol=tolerance)
+    assert torch.allclose(
+        torch.corrcoef(draws.T)[0, 1], torch.tensor(0.8).double(), atol=tolerance
+    )
     assert abs(float(found.log_evidence) - LOG_EVIDENCE) < tolerance
 
 

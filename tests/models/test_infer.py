@@ -13,7 +13,9 @@ def test_root_of_covariance():
 
 def test_flat_directions_are_three_wide():
     root = root_of_covariance(torch.tensor([[[-4.0, 0.0], [0.0, 1e-9]]]).double())
-    assert torch.allclose((root @ root.mT).diagonal(dim1=-2, dim2=-1), torch.tensor([0.25, 9.0]).double())
+    assert torch.allclose(
+        (root @ root.mT).diagonal(dim1=-2, dim2=-1), torch.tensor([0.25, 9.0]).double()
+    )
 
 
 def test_gaussian_posterior_and_evidence():

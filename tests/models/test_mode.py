@@ -21,7 +21,9 @@ def test_a_quadratic_is_exact_in_one_step():
 
 def test_replicates_do_not_disturb_each_other():
     def objective(theta):  # the second is not concave where it starts
-        return torch.stack([-theta[:, 0].square().sum(-1), -(theta[:, 1].square() - 1).square().sum(-1)], -1)
+        return torch.stack(
+            [-theta[:, 0].square().sum(-1), -(theta[:, 1].square() - 1).square().sum(-1)], -1
+        )
 
     start = torch.tensor([[4.0, 1.0], [0.1, -0.2]]).double()
     found = find_mode(objective, start)

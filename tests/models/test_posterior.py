@@ -36,7 +36,12 @@ def folder(posterior, tmp_path):
 def test_dimensions_have_names(posterior):
     tree = posterior.to_datatree()
     assert set(tree.children) == {
-        "posterior", "prior", "sample_stats", "log_likelihood", "observed_data", "constant_data",
+        "posterior",
+        "prior",
+        "sample_stats",
+        "log_likelihood",
+        "observed_data",
+        "constant_data",
     }
     drawn = tree["posterior"]
     assert drawn["utility"].dims == ("chain", "draw", "item")
@@ -98,7 +103,7 @@ def test_tensors_of_another_run_are_refused(folder, margins, tmp_path):
     margins.save(tmp_path / "other")
     other = (tmp_path / "other" / "strength.safetensors").read_bytes()
     (folder / "strength.safetensors").write_bytes(other)
-    with pytest.raises(StorageError, match="do not match strength.json"):
+    with pytest.raises(StorageError, match=r"do not match strength\.json"):
         ml.open_run(folder)
 
 
@@ -136,7 +141,9 @@ def test_arviz_takes_it(margins):
         import arviz as az
     data = az.from_datatree(margins.to_datatree())
     summary = az.summary(data, var_names=["mean", "cv"])
-    assert summary.loc["cv", "mean"] == pytest.approx(margins.summary().loc["cv", "mean"], abs=2e-3)
+    assert summary.loc["cv", "mean"] == pytest.approx(
+        margins.summary().loc["cv", "mean"], abs=2e-3
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # k of a single respondent
         loo = az.loo(data, var_name="panel", pointwise=True)
@@ -151,8 +158,22 @@ def test_summary_and_record(margins):
     assert summary.index.name == "parameter"
     record = margins.to_dict()
     assert set(record) == {
-        "family", "panel", "lapse", "n", "parameters", "groups", "tastes", "elpd", "evidence",
-        "checks", "verdict", "inference", "priors", "seed", "seconds", "peak_memory_mb",
+        "family",
+        "panel",
+        "lapse",
+        "n",
+        "parameters",
+        "groups",
+        "tastes",
+        "elpd",
+        "evidence",
+        "checks",
+        "verdict",
+        "inference",
+        "priors",
+        "seed",
+        "seconds",
+        "peak_memory_mb",
     }
     assert record["n"]["respondents"] == 15
     assert margins.group_summary().empty

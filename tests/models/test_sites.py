@@ -81,7 +81,12 @@ def test_group_effects():
     expected = scale * stats.norm.rvs(size=200_000, random_state=1)
     assert stats.ks_2samp(effect[:, 0].numpy(), expected).pvalue > 1e-3
     assert [site.name for site in joint.sites] == [
-        "normal_scale_mean:g", "z_mean:g", "normal_scale_cv:g", "z_cv:g", "log_mean", "normal_cv",
+        "normal_scale_mean:g",
+        "z_mean:g",
+        "normal_scale_cv:g",
+        "z_cv:g",
+        "log_mean",
+        "normal_cv",
     ]
 
 

@@ -3,9 +3,7 @@ import pytest
 from mixlogit.models.evidence import Evidence
 from mixlogit.models.verdict import Check, give_verdict
 
-TASTE = (
-    "Taste was not examined: these models cannot tell whether people disagree about direction."
-)
+TASTE = "Taste was not examined: these models cannot tell whether people disagree about direction."
 
 
 def evidence(plain, lapsed, noise=0.0):
@@ -57,14 +55,16 @@ def evidence(plain, lapsed, noise=0.0):
         (
             (1.0, 0.5),
             "unknown",
-            "These data cannot tell whether strength differs between respondents (log Bayes factor "
-            "+1.0, +0.5 with random labels allowed for); more votes for each respondent would.",
+            "These data cannot tell whether strength differs between respondents "
+            "(log Bayes factor +1.0, +0.5 with random labels allowed for); "
+            "more votes for each respondent would.",
         ),
         (
             (2.9, 9.0),
             "unknown",
-            "These data cannot tell whether strength differs between respondents (log Bayes factor "
-            "+2.9, +9.0 with random labels allowed for); more votes for each respondent would.",
+            "These data cannot tell whether strength differs between respondents "
+            "(log Bayes factor +2.9, +9.0 with random labels allowed for); "
+            "more votes for each respondent would.",
         ),
     ],
 )
@@ -89,7 +89,8 @@ def test_fixed_and_not_weighed():
     assert fixed.sentences == ("One strength for all was assumed, not examined.", TASTE)
     skipped = give_verdict(None, panel=True, family="gamma")
     assert skipped.sentences == (
-        "Whether strength differs was not weighed; leave --evidence on to find out.", TASTE,
+        "Whether strength differs was not weighed; leave --evidence on to find out.",
+        TASTE,
     )
     assert {fixed.heterogeneity, skipped.heterogeneity} == {"unknown"}
 
