@@ -110,6 +110,7 @@ def _run(
             joint, chains=CHAINS, draws=draws, seed=seed, method=inference, progress=progress
         )
         clock.stop("posterior")
+        clock.seconds["map"] = round(inferred.mode_seconds, 3)
         weighed = None
         if evidence and problem.panel and family != "fixed":
             fitted = (joint, inferred)

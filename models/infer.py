@@ -1,6 +1,7 @@
 """Inference: mode and Hessian, full-rank guide, importance resampling, NUTS where needed."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,6 +40,7 @@ class Inferred:
         log_evidence: Log marginal likelihood, `replicate`, nats.
         evidence_by: "importance" or "laplace".
         elbo: ELBO of the first restart at each step, nats.
+        mode_seconds: Wall seconds until the modes were found.
         spread_of_modes: Largest difference of the restarts' log densities, nats.
     """
 
@@ -51,6 +53,7 @@ class Inferred:
     evidence_by: str
     elbo: list[float]
     spread_of_modes: float
+    mode_seconds: float = 0.0
 
 
 def root_of_covariance(hessian: Tensor) -> Tensor:
@@ -88,11 +91,24 @@ def infer(
     """
     generator = torch.Generator().manual_seed(seed)
     say = progress or (lambda stage, done, total: None)
+    begin = time.monotonic()
     best, spread = _best_mode(joint, chains, generator, say)
+    mode_seconds = time.monotonic() - begin
     root = root_of_covariance(best.hessian)
     laplace = best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
     unknown = torch.full_like(laplace, math.nan)
-    out = Inferred(torch.empty(0), best, "nuts", unknown, unknown, laplace, "laplace", [], spread)
+    out = Inferred(
+        torch.empty(0),
+        best,
+        "nuts",
+        unknown,
+        unknown,
+        laplace,
+        "laplace",
+        [],
+        spread,
+        mode_seconds,
+    )
     if joint.size <= _HIGH and method not in ("nuts", "laplace"):
         out, good = _by_importance(joint, out, root, chains, draws, seed, generator, say)
         if good or method == "importance" or joint.n_replicates > 1:

@@ -40,6 +40,7 @@ def write_posterior(
         {name: np.atleast_1d(value) for name, value in tensors.items()},
         folder / "strength.safetensors",
     )
+    (folder / "strength.safetensors").chmod(0o644)  # as the other files: nothing secret
     shapes = {name: list(np.atleast_1d(value).shape) for name, value in tensors.items()}
     write_json(folder / "strength.json", {**record, "tensors": shapes})
     write_parquet(folder / "strengths.parquet", strengths)

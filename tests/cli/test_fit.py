@@ -73,7 +73,7 @@ def test_json_has_the_stable_keys(fitted: tuple[Path, int, dict]) -> None:
     assert set(result["elpd"]) == {"estimate", "se", "per"}
     assert set(result["checks"][0]) == {"name", "value", "threshold", "ok", "advice"}
     assert set(result["verdict"]) == {"heterogeneity", "sentences"}
-    assert {"table", "posterior", "total"} <= set(result["seconds"])
+    assert {"read", "table", "map", "posterior", "total"} <= set(result["seconds"])
     assert result["peak_memory_mb"] > 0
     held_out = {"log_score", "fixed_strength", "gain_millinats", "se", "accuracy", "n"}
     assert set(result["held_out"]) == held_out
