@@ -91,24 +91,12 @@ def infer(
     """
     generator = torch.Generator().manual_seed(seed)
     say = progress or (lambda stage, done, total: None)
-    begin = time.monotonic()
-    best, spread = _best_mode(joint, chains, generator, say)
-    mode_seconds = time.monotonic() - begin
+    best, spread, seconds = _best_mode(joint, chains, generator, say)
     root = root_of_covariance(best.hessian)
     laplace = best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
     unknown = torch.full_like(laplace, math.nan)
-    out = Inferred(
-        torch.empty(0),
-        best,
-        "nuts",
-        unknown,
-        unknown,
-        laplace,
-        "laplace",
-        [],
-        spread,
-        mode_seconds,
-    )
+    rest = (unknown, unknown, laplace, "laplace", [], spread, seconds)
+    out = Inferred(torch.empty(0), best, "nuts", *rest)
     if joint.size <= _HIGH and method not in ("nuts", "laplace"):
         out, good = _by_importance(joint, out, root, chains, draws, seed, generator, say)
         if good or method == "importance" or joint.n_replicates > 1:
@@ -138,8 +126,9 @@ def infer(
 
 def _best_mode(
     joint: LogJoint, chains: int, generator: torch.Generator, say: Progress
-) -> tuple[Mode, float]:
-    """The best of several modes, and the largest shortfall of the others, nats."""
+) -> tuple[Mode, float, float]:
+    """The best of several modes, the largest shortfall of the others (nats), and seconds."""
+    begin = time.monotonic()
     modes, derivatives = [], None
     if joint.size > _HIGH and joint.spec.utility_basis is not None:
         derivatives = partial(utility_hessian, joint)
@@ -151,7 +140,8 @@ def _best_mode(
         modes.append(find_mode(joint, start, derivatives=derivatives))
         say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
-    return best, max(float((best.value - mode.value).abs().max()) for mode in modes)
+    spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
+    return best, spread, time.monotonic() - begin
 
 
 def _by_importance(
