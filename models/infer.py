@@ -93,10 +93,8 @@ def infer(
     say = progress or (lambda stage, done, total: None)
     best, spread, seconds = _best_mode(joint, chains, generator, say)
     root = root_of_covariance(best.hessian)
-    laplace = best.value + 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
-    unknown = torch.full_like(laplace, math.nan)
-    rest = (unknown, unknown, laplace, "laplace", [], spread, seconds)
-    out = Inferred(torch.empty(0), best, "nuts", *rest)
+    out = _laplace(joint, best, root, spread, seconds)
+    laplace = out.log_evidence
     if joint.size <= _HIGH and method not in ("nuts", "laplace"):
         out, good = _by_importance(joint, out, root, chains, draws, seed, generator, say)
         if good or method == "importance" or joint.n_replicates > 1:
@@ -121,6 +119,24 @@ def infer(
     )
     return replace(
         out, theta=theta.unsqueeze(-2), method="nuts", log_evidence=laplace, evidence_by="laplace"
+    )
+
+
+def _laplace(joint: LogJoint, best: Mode, root: Tensor, spread: float, seconds: float) -> Inferred:
+    """The Laplace approximation's evidence, and no draws yet."""
+    volume = 0.5 * joint.size * math.log(2 * math.pi) + torch.linalg.slogdet(root)[1]
+    unknown = torch.full_like(best.value, math.nan)
+    return Inferred(
+        theta=torch.empty(0),
+        mode=best,
+        method="nuts",
+        k_hat=unknown,
+        effective=unknown,
+        log_evidence=best.value + volume,
+        evidence_by="laplace",
+        elbo=[],
+        spread_of_modes=spread,
+        mode_seconds=seconds,
     )
 
 
