@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.table import likelihood_table, strength_grid
-from mixlogit.models.infer import K_LIMIT, Method, infer
+from mixlogit.models.infer import K_LIMIT, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.panel import panel
 from mixlogit.models.priors import Priors
@@ -62,7 +62,7 @@ def calibrate(
         replicates: Number of data sets.
         draws: Posterior draws of each.
         seed: Seed.
-        nuts: Let replicates whose Pareto k stays above 0.7 go on to NUTS, as a single fit does.
+        nuts: Fit replicates whose Pareto k exceeds 0.7 again one by one, by NUTS where it stays.
     """
     spec = Spec(family, Priors(mean=1.0))
     prior = LogJoint(panel, None, spec)
@@ -72,14 +72,13 @@ def calibrate(
     margin, respondent, block = _votes(people, replicates, generator)
     batch = _joint(replace(spec, n_replicates=replicates), margin, respondent, block)
     found = infer(batch, chains=1, draws=draws, seed=seed, method="importance")
-    theta, again = found.theta[0], torch.nonzero(found.k_hat > K_LIMIT).squeeze(-1).tolist()
-    count = 0
-    for r in again:  # four restarts, then NUTS
+    theta, count = found.theta[0], 0
+    again = torch.nonzero(found.k_hat > K_LIMIT).squeeze(-1).tolist()
+    for r in again if nuts else ():  # as a single fit does: four restarts, then NUTS
         rows = block[respondent] == r
         who = torch.unique(respondent[rows], return_inverse=True)[1]
         single = _joint(spec, margin[rows], who, torch.zeros(int(who.max()) + 1, dtype=torch.long))
-        method: Method = "auto" if nuts else "importance"
-        alone = infer(single, chains=4, draws=draws // 2, seed=seed + r, method=method)
+        alone = infer(single, chains=4, draws=draws // 2, seed=seed + r)
         count += alone.method == "nuts"
         flat = alone.theta.reshape(-1, single.size)
         theta[:, r] = flat[torch.linspace(0, len(flat) - 1, draws).round().long()]
