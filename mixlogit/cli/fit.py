@@ -12,13 +12,15 @@ __all__ = ["fit"]
 
 _PRIORS = "Priors"
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
-_INFERENCE = "Posterior by the fast way or by NUTS; or the flat-prior maximum."
+_INFERENCE = "Fast way, NUTS, normal approximation; or the flat-prior maximum."
 
 _Family = Annotated[
     str, typer.Option(help="Strength family: fixed, lognormal, gamma, normal or classes.")
 ]
 _Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
-_Inference = Annotated[Literal["auto", "nuts", "maximum"], typer.Option(help=_INFERENCE)]
+_Inference = Annotated[
+    Literal["auto", "nuts", "laplace", "maximum"], typer.Option(help=_INFERENCE)
+]
 
 
 def _prior(text: str) -> Any:
