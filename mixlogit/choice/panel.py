@@ -47,6 +47,11 @@ class _Block:
     peak: Tensor  # lapse x row
 
 
+def _only(family: StrengthFamily, b: int) -> StrengthFamily:
+    """One block of a `draw x block` family: `draw x 1`."""
+    return family if family.batch_shape[1] == 1 else select(family, torch.tensor([b]))
+
+
 class PanelLikelihood:
     """Marginal log-likelihood of the panels in a likelihood table.
 
@@ -94,7 +99,7 @@ class PanelLikelihood:
         columns = []
         for b, block in enumerate(self._blocks):
             if len(block.rows):
-                columns.append(self._short(family, b, total=True))
+                columns.append(self._short(_only(family, b), block, total=True))
             else:
                 empty = (len(self.table.values), family.batch_shape[0])
                 columns.append(torch.zeros(empty, dtype=torch.float64))
@@ -116,7 +121,7 @@ class PanelLikelihood:
             parts = torch.empty(shape, dtype=torch.float64)
             for b, block in enumerate(self._blocks):
                 if len(block.rows):
-                    parts[..., block.rows] = self._short(family, b).mT
+                    parts[..., block.rows] = self._short(_only(family, b), block).mT
             rates = None if lapse is None else lapse.expand(family.batch_shape)
             out = self._mix_lapse(parts, None if rates is None else rates[:, self.table.block])
             out[:, self._long] = self._long_panels(family, lapse)
@@ -186,37 +191,36 @@ class PanelLikelihood:
 
     # short panels -----------------------------------------------------------------------
 
-    def _short(self, family: StrengthFamily, b: int, *, total: bool = False) -> Tensor:
-        """Log marginal of the short panels of block b.
+    def _short(self, family: StrengthFamily, block: _Block, *, total: bool = False) -> Tensor:
+        """Log marginal of the short panels of one block; the family is that block's alone.
 
         Returns:
             `lapse x respondent x draw`, or its sum over respondents, `lapse x draw`.
         """
-        block = self._blocks[b]
         if family.atoms is not None:
-            strengths, log_shares = (part[:, b] for part in family.atoms)
+            strengths, log_shares = (part[:, 0] for part in family.atoms)
             return self._on_points(block.values, strengths, log_shares, total=total)
-        wide = self._is_wide(family)[:, b]
+        wide = self._is_wide(family)
         if bool(wide.all()):
-            return self._on_grid(block, self._log_mass(family, b), total=total)
-        narrow = self._on_population(family, b, ~wide, total=total)
+            return self._on_grid(block, self._log_mass(family), total=total)
+        narrow = self._on_population(family, block, ~wide, total=total)
         if not bool(wide.any()):
             return narrow
-        broad = self._on_grid(block, self._log_mass(family, b)[wide], total=total)
+        broad = self._on_grid(block, self._log_mass(family)[wide], total=total)
         order = torch.argsort(torch.cat([torch.nonzero(wide), torch.nonzero(~wide)]).squeeze(-1))
         return torch.cat([broad, narrow], -1)[..., order]
 
     def _is_wide(self, family: StrengthFamily) -> Tensor:
-        """Whether the grid resolves the population: `draw x block`."""
+        """Whether the grid resolves the population, a boolean `draw`-vector."""
         with torch.no_grad():
             centre, scale = family.location_scale()
-            return scale >= _NARROW * self.table.grid.step_at(centre)
+            return (scale >= _NARROW * self.table.grid.step_at(centre))[:, 0]
 
-    def _log_mass(self, family: StrengthFamily, b: int) -> Tensor:
+    def _log_mass(self, family: StrengthFamily) -> Tensor:
         """Log mass that the population puts on each grid node: `draw x node`."""
-        log_mass = at_nodes(family).log_density(self._u)[:, b] + self._log_width
+        log_mass = at_nodes(family).log_density(self._u)[:, 0] + self._log_width
         below, above = family.log_tails(*self.table.grid.ends())
-        return add_tails(log_mass, below[:, b : b + 1], above[:, b : b + 1])
+        return add_tails(log_mass, below, above)
 
     def _on_grid(self, block: _Block, log_mass: Tensor, *, total: bool = False) -> Tensor:
         """Log of `sum_g exp(L_ag) mass_g`, as one matrix product; shapes as `_short`."""
@@ -232,22 +236,22 @@ class PanelLikelihood:
         return chance.log() + block.peak.unsqueeze(-1) + top.T
 
     def _on_population(
-        self, family: StrengthFamily, b: int, draws: Tensor, *, total: bool
+        self, family: StrengthFamily, block: _Block, draws: Tensor, *, total: bool
     ) -> Tensor:
         """Log marginal at the nodes of narrow populations (a mask of draws); shapes as `_short`.
 
         Respondents whose votes pull their strength beyond these nodes get nodes of their own.
         """
-        values = self._blocks[b].values
-        strengths, log_weight = (part[draws] for part in self._population_nodes(family, b))
+        values = block.values
+        strengths, log_weight = (part[draws] for part in self._population_nodes(family))
         far = self._is_far(values, strengths)
         if not bool(far.any()):
             return self._on_points(values, strengths, log_weight, total=total)
         near = self._on_points(values[:, ~far], strengths, log_weight, total=total)
-        block = torch.full_like(self._blocks[b].rows[far], b)
+        first = torch.zeros_like(block.rows[far])
         own = torch.stack(
             [
-                self._one_by_one(family, block, curves.unsqueeze(0), None)
+                self._one_by_one(family, first, curves.unsqueeze(0), None)
                 for curves in values[:, far]
             ]
         )[:, draws]
@@ -267,17 +271,15 @@ class PanelLikelihood:
         pull = (high - low) / (x[middle + 1] - x[middle - 1])
         return (pull.abs() > _PULL).any(-1).any(0)
 
-    def _population_nodes(self, family: StrengthFamily, b: int) -> tuple[Tensor, Tensor]:
+    def _population_nodes(self, family: StrengthFamily) -> tuple[Tensor, Tensor]:
         """Nodes at the population's own mean and sd: strengths and log weights, `draw x node`."""
         x, log_weight = self._rule
         with torch.no_grad():
-            centre, scale = (part[:, b : b + 1] for part in family.location_scale())
+            centre, scale = family.location_scale()
             scale = scale.clamp_min(1e-9 * centre.abs().clamp_min(1.0))
             u = centre + scale * x
-        density = at_nodes(family).log_density(
-            u.unsqueeze(1).expand(-1, family.batch_shape[1], -1)
-        )
-        return self.table.grid.to_strength(u), density[:, b] + log_weight + scale.log()
+        density = at_nodes(family).log_density(u.unsqueeze(1))[:, 0]
+        return self.table.grid.to_strength(u), density + log_weight + scale.log()
 
     def _on_points(
         self, values: Tensor, strengths: Tensor, log_weight: Tensor, *, total: bool = False
