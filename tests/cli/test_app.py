@@ -136,7 +136,8 @@ def test_configuration_errors(say, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_ctrl_c_in_a_real_process(tmp_path: Path) -> None:
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in background jobs
         "from mixlogit.cli import doctor, main\n"
         "def slow():\n"
         "    print('started', flush=True)\n"
