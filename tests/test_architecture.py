@@ -18,8 +18,9 @@ MAY_IMPORT = {
     "choice": set(),
     "data": {"choice", "run"},
     "models": {"run", "choice", "data"},
+    "lm": {"run", "choice", "data"},
     "analysis": {"run"},
-    "cli": {"", "run", "choice", "data", "models", "analysis"},
+    "cli": {"", "run", "choice", "data", "models", "analysis", "lm"},
     "__main__": {"cli"},
 }
 HEAVY = {"arviz", "datasets", "matplotlib", "pandas", "pyro", "torch", "transformers"}
@@ -27,7 +28,7 @@ HEAVY = {"arviz", "datasets", "matplotlib", "pandas", "pyro", "torch", "transfor
 ONLY = {
     "arviz": {"analysis"},
     "matplotlib": {"analysis"},
-    "transformers": set(),
+    "transformers": {"lm"},
     "datasets": {"data"},
     "typer": {"cli"},
     "rich": {"cli"},

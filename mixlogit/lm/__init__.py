@@ -1,0 +1,5 @@
+"""Texts to margins: templates, shared-prompt rows, the scorer, the reference cache."""
+
+from mixlogit.lm.encoded import Encoded
+
+__all__ = ["Encoded"]
