@@ -17,6 +17,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
+from mixlogit.models.refine import refined_draws
 
 __all__ = ["Inferred", "infer", "root_of_covariance"]
 
@@ -186,18 +187,33 @@ def _by_importance(
             )
         )
         say("posterior", chain + 1, chains)
+    out = _collected(so_far, parts, elbo)
+    if not _good(out) and joint.n_replicates == 1:
+        pilot = out.theta.reshape(-1, joint.size)
+        say("refining", 0, 1)
+        parts = refined_draws(joint, pilot, chains=chains, draws=draws, generator=generator)
+        out = _collected(so_far, parts, elbo)
+    return out, _good(out)
+
+
+def _good(found: Inferred) -> bool:
+    """Whether importance resampling can be trusted."""
+    return bool((found.k_hat <= K_LIMIT).all()) and bool((found.effective >= _FEW).all())
+
+
+def _collected(so_far: Inferred, parts: list[Weighted], elbo: list[float]) -> Inferred:
+    """The restarts' draws as one result."""
     log_weight = torch.cat([part.log_weight for part in parts])
     k_hat = pareto_smooth(log_weight.T.clamp_min(-1e300))[1]  # of all: less noisy than of each
     effective = torch.stack([part.effective for part in parts]).sum(0)
     evidence = torch.logsumexp(torch.stack([part.log_evidence for part in parts]), 0)
-    out = replace(
+    return replace(
         so_far,
         theta=torch.stack([part.theta for part in parts]),
         method="importance",
         k_hat=k_hat,
         effective=effective,
-        log_evidence=evidence - math.log(chains),
+        log_evidence=evidence - math.log(len(parts)),
         evidence_by="importance",
         elbo=elbo,
     )
-    return out, bool((k_hat <= K_LIMIT).all()) and bool((effective >= _FEW).all())
