@@ -126,7 +126,8 @@ def _stretched(joint: LogJoint, covariance: Tensor) -> Tensor:
         return covariance
     across = covariance[..., long]
     gain = torch.linalg.solve(across[..., long, :], across.mT)
-    return covariance + (_STRETCH**2 - 1.0) * across @ gain
+    stretched: Tensor = covariance + (_STRETCH**2 - 1.0) * across @ gain
+    return stretched
 
 
 def _matched(

@@ -146,19 +146,35 @@ def _best_mode(
 ) -> tuple[Mode, float, float]:
     """The best of several modes, the largest shortfall of the others (nats), and seconds."""
     begin = time.monotonic()
-    modes, derivatives = [], None
-    if joint.size > _HIGH and joint.spec.utility_basis is not None:
-        derivatives = partial(utility_hessian, joint)
-    for chain in range(1 if joint.size > _HIGH else chains):
-        start = joint.start()
-        if chain:
-            offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
-            start = start + 0.7 * offset
-        modes.append(find_mode(joint, start, derivatives=derivatives))
-        say("mode", chain + 1, chains)
+    if joint.size > _HIGH:
+        modes = [_mode_of_many(joint)]
+        say("mode", 1, 1)
+    else:
+        modes = []
+        for chain in range(chains):
+            start = joint.start()
+            if chain:
+                offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
+                start = start + 0.7 * offset
+            modes.append(find_mode(joint, start))
+            say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
     return best, spread, time.monotonic() - begin
+
+
+def _mode_of_many(joint: LogJoint) -> Mode:
+    """The mode with many parameters; item utilities start at those of fixed strength."""
+    if joint.spec.utility_basis is None:
+        return find_mode(joint, joint.start())
+    start = joint.start()
+    if joint.spec.family != "fixed" or joint.spec.lapse:
+        simple = replace(joint.spec, family="fixed", lapse=False, groups=())
+        fixed = LogJoint(joint.program, joint.likelihood, simple, joint.draws_at_once)
+        known = fixed.unpack(_mode_of_many(fixed).theta.unsqueeze(0))["utilities_free"]
+        site = next(site for site in joint.sites if site.name == "utilities_free")
+        start[:, site.start : site.stop] = known
+    return find_mode(joint, start, derivatives=partial(utility_hessian, joint))
 
 
 def _by_importance(
