@@ -25,6 +25,7 @@ _PUBLIC = {
     "encode": "mixlogit.lm",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
+    "join_texts": "mixlogit.data",
     "load": "mixlogit.data",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",

@@ -2,6 +2,7 @@
 
 from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
+from mixlogit.data.join import join_texts
 from mixlogit.data.load import load
 from mixlogit.data.simulate import Simulated, simulate
 from mixlogit.data.texts import TextBatch, Texts, texts
@@ -15,6 +16,7 @@ __all__ = [
     "TextBatch",
     "Texts",
     "data_card",
+    "join_texts",
     "load",
     "simulate",
     "texts",
