@@ -29,6 +29,7 @@ _PUBLIC = {
     "load": "mixlogit.data",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
+    "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "strength": "mixlogit.choice",
     "texts": "mixlogit.data",

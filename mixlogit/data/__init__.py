@@ -4,6 +4,7 @@ from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
 from mixlogit.data.join import join_texts
 from mixlogit.data.load import load
+from mixlogit.data.schemas import Schema, schemas
 from mixlogit.data.simulate import Simulated, simulate
 from mixlogit.data.texts import TextBatch, Texts, texts
 
@@ -12,12 +13,14 @@ __all__ = [
     "Dropped",
     "Finding",
     "Labels",
+    "Schema",
     "Simulated",
     "TextBatch",
     "Texts",
     "data_card",
     "join_texts",
     "load",
+    "schemas",
     "simulate",
     "texts",
 ]

@@ -145,7 +145,8 @@ def dictionary(column: Any) -> tuple[Ints, Any]:
             indices = indices.cast(pa.int64()).fill_null(-1)
         at[start : start + len(chunk)] = indices.to_numpy(zero_copy_only=False)
         start += len(chunk)
-    return at, column.chunk(0).dictionary
+    empty = pa.array([], column.type.value_type)
+    return at, column.chunk(0).dictionary if column.num_chunks else empty
 
 
 def _of_objects(column: list[object], text: bool) -> Coded:
