@@ -1,5 +1,7 @@
 """Each known data set, on rows of its own schema: what becomes of every awkward one."""
 
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -84,29 +86,22 @@ def test_hh(tmp_path: Path) -> None:
 
 
 def test_hh_on_the_real_test_split(shared_data: Path) -> None:
-    import gzip
-    import json
-
     path = shared_data / "hh-harmless-test" / "harmless-base-test.jsonl.gz"
     with gzip.open(path) as file:
         raw = [json.loads(line) for line in file]
     batches = list(ml.texts(path, schema="hh"))
     rows = [row for batch in batches for row in batch.table.to_pylist()]
     at = [batch.source.locate(i)[1] for batch in batches for i in range(batch.table.num_rows)]
-    assert len(raw) == 2_312
-    assert len(rows) == 2_308
-    assert sum(batch.left_out[EMPTY] for batch in batches if batch.left_out) == 4
-    mark, plain = "\n\nAssistant:", 0
-    for row, made in zip((raw[i - 1] for i in at), rows, strict=True):
+    left_out = [batch.left_out[EMPTY] for batch in batches if batch.left_out]
+    assert (len(raw), len(rows), sum(left_out)) == (2_312, 2_308, 4)
+    mark = "\n\nAssistant:"
+    starts = [{row[side].rpartition(mark)[0] for side in ("chosen", "rejected")} for row in raw]
+    assert sum(len(both) == 1 for both in starts) == 2_307
+    for i, made in zip(at, rows, strict=True):
         assert made["prompt"].endswith(mark)
+        assert len(starts[i - 1]) == 2 or made["prompt"] == min(starts[i - 1]) + mark
         for side in ("chosen", "rejected"):
-            assert made["prompt"] + made[side] == row[side]
-        ends = {row[side].rpartition(mark)[0] for side in ("chosen", "rejected")}
-        plain += len(ends) == 1
-        assert made["prompt"] == ends.pop() + mark or len(ends) > 0
-    both = [{row[side].rpartition(mark)[0] for side in ("chosen", "rejected")} for row in raw]
-    assert sum(len(ends) == 1 for ends in both) == 2_307
-    assert plain == len(rows) - sum(len(both[i - 1]) > 1 for i in at)
+            assert made["prompt"] + made[side] == raw[i - 1][side]
 
 
 def test_multipref(tmp_path: Path) -> None:
