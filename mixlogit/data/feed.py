@@ -1,5 +1,7 @@
 """`Feed`: rows in batches, from any row on."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -40,8 +42,21 @@ class Feed:
     files: tuple[Path, ...] = ()
 
     def sha256(self) -> str | None:
-        """Checksum of the files; None for data that are no files."""
-        return checksum(list(self.files)) if self.files else None
+        """Checksum of the files, or of the values of data that are no files.
+
+        None for an iterable data set, which may be endless.
+        """
+        if self.files:
+            return checksum(list(self.files))
+        if self.n_rows is None:
+            return None
+        digest = hashlib.sha256(json.dumps(self.schema.names).encode())
+        for _, source in self.batches(0, _BLOCK):
+            for name in self.schema.names:
+                column = source.read(name)
+                values = column if isinstance(column, list) else column.to_pylist()
+                digest.update(json.dumps(values, default=str).encode())
+        return digest.hexdigest()
 
 
 def chained(name: str, feeds: list[Feed]) -> Feed:
@@ -112,7 +127,7 @@ def gathered(feed: Feed) -> Source:
         parts=[part for source in batches for part in source.parts],
         textual=all(source.textual for source in batches),
         unreadable=[lost for source in batches for lost in source.unreadable],
-        sha256=feed.sha256(),
+        sha256=checksum(list(feed.files)) if feed.files else None,
         left_out=left_out,
     )
 

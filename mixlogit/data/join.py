@@ -36,8 +36,8 @@ def join_texts(
     Args:
         votes: One row a vote: any kind of data that `load` takes.
         texts: One row an item.
-        item_a: The votes' column of first items; `item_b` that of the second ones.
-        item_b: See there.
+        item_a: The votes' column of first items.
+        item_b: The votes' column of second items.
         outcome: The votes' column that says which was preferred; `labels` are its words.
         labels: Such as `"a=1,b=2,tie=equal"`.
         key: The texts' column of items.

@@ -91,7 +91,7 @@ class Texts:
 
     @cached_property
     def sha256(self) -> str | None:
-        """Checksum of the file or files; None for data that are no files."""
+        """Checksum of the file or files, or of the values; None for an iterable data set."""
         return self._feed.sha256()
 
     def batches(self, start: int = 0) -> Iterator[TextBatch]:

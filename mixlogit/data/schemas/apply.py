@@ -102,14 +102,19 @@ def _load(name: str, config: str | None, split: str, part: str = "") -> Any:
 def _files(folder: Path, schema: Schema, split: str) -> list[Path]:
     """The files that the first fitting pattern finds."""
     for pattern in schema.files:
-        found = sorted(
-            file
-            for file in folder.glob(pattern.format(split=split))
-            if {suffix.lower().lstrip(".") for suffix in file.suffixes} & set(FORMATS)
-        )
+        found = _found(folder, pattern.format(split=split))
         if found:
             return found
     return []
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    """The files of a format that can be read."""
+    return sorted(
+        file
+        for file in folder.glob(pattern)
+        if {suffix.lower().lstrip(".") for suffix in file.suffixes} & set(FORMATS)
+    )
 
 
 def _beside(data: Any, schema: Schema, split: str | None) -> dict[Any, Row]:
@@ -122,7 +127,7 @@ def _beside(data: Any, schema: Schema, split: str | None) -> dict[Any, Row]:
         feed = feed_of_dataset(_load(str(data), table, split or schema.split), f"{data}/{table}")
     else:
         folder = path if path.is_dir() else path.parent
-        found = [file for file in sorted(folder.glob(f"{table}.*")) if file.suffix != ".md"]
+        found = _found(folder, f"{table}.*")
         if not found:
             raise DataError(
                 f"{data}: no {table} file beside it, from which its groups come. Put "

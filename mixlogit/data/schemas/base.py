@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import MESSAGES, Turns
+from mixlogit.data.messages import MESSAGES, Turns, turns
 from mixlogit.data.values import printable
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "assistant",
     "by_row",
     "comparison_columns",
+    "dialogue",
     "is_blank",
     "label",
     "pair",
@@ -216,6 +217,22 @@ def whole_number(row: Row, column: str, low: int, high: int) -> int:
             f'{column} is "{printable(str(value))[:40]}", not a whole number from {low} to {high}'
         )
     return number
+
+
+def dialogue(row: Row, column: str) -> Turns:
+    """A conversation.
+
+    Raises:
+        Malformed: If it is none.
+
+    Example:
+        >>> dialogue({"context": [{"role": "user", "content": "Hi.", "id": 3}]}, "context")
+        [{'role': 'user', 'content': 'Hi.'}]
+    """
+    found = turns(row.get(column))
+    if isinstance(found, str):
+        raise Malformed(f"{column}: {found}")
+    return found
 
 
 def user(text: str) -> Turns:

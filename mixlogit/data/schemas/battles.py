@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import Turns, common_turns, turns
+from mixlogit.data.messages import common_turns
 from mixlogit.data.schemas.base import (
     SAME,
     LeftOut,
@@ -15,6 +15,7 @@ from mixlogit.data.schemas.base import (
     Schema,
     by_row,
     comparison_columns,
+    dialogue,
     label,
     pair,
     whole_number,
@@ -39,7 +40,7 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
     """The conversations up to the turn that was judged; `winner` says which kind of tie it was."""
     won = label(row, "winner", _WINNERS)
     turn = whole_number(row, "turn", 1, 1_000)
-    first, second = (_turns(row, f"conversation_{side}", turn) for side in "ab")
+    first, second = (dialogue(row, f"conversation_{side}")[: 2 * turn] for side in "ab")
     if first == second:
         yield LeftOut(SAME)
         return
@@ -57,13 +58,6 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
         turn=turn,
         language=row.get("language"),
     )
-
-
-def _turns(row: Row, column: str, turn: int) -> Turns:
-    found = turns(row[column])
-    if isinstance(found, str):
-        raise Malformed(f"{column}: {found}")
-    return found[: 2 * turn]
 
 
 def _schema(name: str, title: str, hub: str, **others: Any) -> Schema:

@@ -5,15 +5,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import turns
 from mixlogit.data.schemas.base import (
     Made,
-    Malformed,
     Row,
     Schema,
     assistant,
     by_row,
     comparison_columns,
+    dialogue,
     pair,
     user,
     whole_number,
@@ -37,9 +36,7 @@ def _of_two(row: Row, file: str) -> Iterator[Made]:
 
 def _of_three(row: Row, file: str) -> Iterator[Made]:
     context = row["context"]
-    prompt = user(context) if isinstance(context, str) else turns(context)
-    if isinstance(prompt, str):
-        raise Malformed(f"context: {prompt}")
+    prompt = user(context) if isinstance(context, str) else dialogue(row, "context")
     answers = assistant(row["response1"]), assistant(row["response2"])
     groups: dict[str, Any] = {name: row.get(name) for name in ("domain", "language")}
     yield pair(prompt, answers, **_graded(row, "overall_preference"), **groups)

@@ -1,11 +1,10 @@
 """UltraFeedback, binarized: the best of four answers, scored by GPT-4, against another one."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import Turns, common_turns, turns
+from mixlogit.data.messages import common_turns
 from mixlogit.data.schemas.base import (
     Made,
     Malformed,
@@ -13,6 +12,7 @@ from mixlogit.data.schemas.base import (
     Schema,
     by_row,
     comparison_columns,
+    dialogue,
     pair,
 )
 
@@ -20,7 +20,7 @@ __all__ = ["ULTRAFEEDBACK"]
 
 
 def _comparisons(row: Row, file: str) -> Iterator[Made]:
-    chosen, rejected = _dialogue(row, "chosen"), _dialogue(row, "rejected")
+    chosen, rejected = dialogue(row, "chosen"), dialogue(row, "rejected")
     n = common_turns(chosen, rejected)
     if n != len(chosen) - 1 or n != len(rejected) - 1 or n == 0:
         raise Malformed("chosen and rejected differ before their last turn")
@@ -37,13 +37,6 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
         grade=(scores[0] - scores[1]) / 9,
         prompt_id=row.get("prompt_id"),
     )
-
-
-def _dialogue(row: Row, column: str) -> Turns:
-    found: Any = turns(row[column])
-    if isinstance(found, str):
-        raise Malformed(f"{column}: {found}")
-    return list(found)
 
 
 ULTRAFEEDBACK = Schema(
