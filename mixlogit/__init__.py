@@ -22,13 +22,17 @@ _PUBLIC = {
     "check_strength_family": "mixlogit.choice",
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",
+    "encode": "mixlogit.lm",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
+    "join_texts": "mixlogit.data",
     "load": "mixlogit.data",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
+    "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "strength": "mixlogit.choice",
+    "texts": "mixlogit.data",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -2,16 +2,25 @@
 
 from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
+from mixlogit.data.join import join_texts
 from mixlogit.data.load import load
+from mixlogit.data.schemas import Schema, schemas
 from mixlogit.data.simulate import Simulated, simulate
+from mixlogit.data.texts import TextBatch, Texts, texts
 
 __all__ = [
     "Comparisons",
     "Dropped",
     "Finding",
     "Labels",
+    "Schema",
     "Simulated",
+    "TextBatch",
+    "Texts",
     "data_card",
+    "join_texts",
     "load",
+    "schemas",
     "simulate",
+    "texts",
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from mixlogit.data.columns import Roles, no_margin
 from mixlogit.data.comparisons import Comparisons, Labels
 from mixlogit.data.findings import findings, refuse_zero_margins
+from mixlogit.data.names import Texts
 from mixlogit.data.outcomes import VALUE, OutcomeLabels, outcome_labels
 from mixlogit.data.problems import settle
 from mixlogit.data.rows import Rows
@@ -17,12 +19,19 @@ from mixlogit.data.source import Source
 from mixlogit.data.table import Names, Table
 from mixlogit.errors import DataError
 
-__all__ = ["build"]
+__all__ = ["build", "read_columns"]
 
 Ints = NDArray[np.int64]
 
 
-def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str) -> Comparisons:
+def build(
+    source: Source,
+    roles: Roles,
+    *,
+    labels: OutcomeLabels,
+    bad_rows: str,
+    texts_suffice: bool = False,
+) -> Comparisons:
     """Read the columns, settle malformed rows, and make the comparisons.
 
     Args:
@@ -30,6 +39,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         roles: Which column is what.
         labels: Words for the outcomes.
         bad_rows: `stop` or `drop`.
+        texts_suffice: Whether texts without margins will do.
 
     Returns:
         The comparisons, with what was found in them.
@@ -41,9 +51,9 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     if source.n_rows == 0 and not source.unreadable:
         raise DataError(f"{source.name}: no rows, only column names.", file=source.name)
     rows = Rows(source, roles)
-    table = _read(rows, roles, words)
+    table = read_columns(rows, roles, words)
     keep, dropped = settle(source, rows.problems, bad_rows)
-    if roles.kind is None:
+    if roles.kind is None and not (texts_suffice and {"chosen", "rejected"} <= {*table.texts}):
         raise no_margin(source)
     if keep is not None:
         table = table.keep(keep)
@@ -60,6 +70,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         respondent=respondent,
         groups={name: _some_labels(*table.groups[name]) for name in roles.groups},
         weight=None if table.weight is None else torch.from_numpy(table.weight),
+        length=_length(table.texts),
         source=source.name,
         source_sha256=source.sha256,
         dropped=dropped,
@@ -71,8 +82,17 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     return data
 
 
-def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
-    """Every column that plays a role; what is wrong with rows is noted in `rows`."""
+def read_columns(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
+    """Every column that plays a role.
+
+    Args:
+        rows: The table; what is wrong with its rows is noted there.
+        roles: Which column is what.
+        words: Word to outcome.
+
+    Returns:
+        The columns, with anything where a row is malformed.
+    """
     texts = {role: rows.texts(name) for role, name in roles.texts.items()}
     margin = rows.numbers(roles.margin, "margin") if roles.margin else None
     items = rows.items(roles.item_a, roles.item_b) if roles.item_a and roles.item_b else None
@@ -89,6 +109,17 @@ def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
         weight=rows.numbers(roles.weight, "weight") if roles.weight else None,
         texts=texts,
     )
+
+
+def _length(texts: dict[str, Texts]) -> Tensor | None:
+    """Characters of the first text less those of the second one."""
+    if not {"chosen", "rejected"} <= {*texts}:
+        return None
+    first, second = (
+        pc.utf8_length(texts[role].values).to_numpy()[texts[role].codes].astype(np.int64)
+        for role in ("chosen", "rejected")
+    )
+    return torch.from_numpy(first - second)
 
 
 def _labels(column: Names | None) -> Labels | None:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["ColumnNames", "Roles", "no_margin", "resolve"]
+__all__ = ["ColumnNames", "Roles", "no_margin", "no_text", "require", "resolve"]
 
 _OPTIONS = {"groups": "--by"}
 _SHOWN = 30
@@ -125,7 +125,7 @@ def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
     named: dict[str, Any] = {role: columns.get(role) for role in _ROLES if role not in lists}
     for role, names in {**{r: (n,) for r, n in named.items() if n is not None}, **lists}.items():
         for name in names:
-            _require(source, role, name)
+            require(source, role, name)
         if len(set(names)) < len(names):
             raise UsageError(f"{_option(role)} names a column twice: {', '.join(names)}.")
     _one_source(named, lists["features"])
@@ -153,10 +153,29 @@ def no_margin(source: Source) -> DataError:
     )
 
 
+def no_text(name: str, names: list[str], role: str) -> DataError:
+    """The error for data that lack the texts to compare.
+
+    Example:
+        >>> no_text("votes.csv", ["prompt", "chosen"], "rejected").column
+        'rejected'
+    """
+    return DataError(
+        f'{name}: no column "{role}". Comparisons of texts need chosen and rejected, and '
+        f"prompt unless they hold it. Columns: {_shown(names)}.",
+        file=name,
+        column=role,
+    )
+
+
 def _columns(source: Source) -> str:
+    return _shown(source.names)
+
+
+def _shown(names: list[str]) -> str:
     """The columns, as messages list them."""
-    shown = source.names[:_SHOWN]
-    more = len(source.names) - len(shown)
+    shown = names[:_SHOWN]
+    more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
@@ -172,7 +191,17 @@ def _option(role: str) -> str:
     return _OPTIONS.get(role, "--" + role.replace("_", "-"))
 
 
-def _require(source: Source, role: str, name: str) -> None:
+def require(source: Source, role: str, name: str) -> None:
+    """Refuse a column name that the data do not have, with the nearest one that they have.
+
+    Args:
+        source: The data.
+        role: What the column is for.
+        name: Its name.
+
+    Raises:
+        DataError: If there is no such column.
+    """
     if name in source.names:
         return
     close = get_close_matches(name, source.names, n=1)
