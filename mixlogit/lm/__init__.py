@@ -1,5 +1,7 @@
 """Texts to margins: templates, shared-prompt rows, the scorer, the reference cache."""
 
 from mixlogit.lm.encoded import Encoded
+from mixlogit.lm.rows import Row, rows_of, unique_rows
+from mixlogit.lm.scorer import Scorer, Scores
 
-__all__ = ["Encoded"]
+__all__ = ["Encoded", "Row", "Scorer", "Scores", "rows_of", "unique_rows"]
