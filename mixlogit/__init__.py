@@ -22,6 +22,7 @@ _PUBLIC = {
     "check_strength_family": "mixlogit.choice",
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",
+    "encode": "mixlogit.lm",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "load": "mixlogit.data",

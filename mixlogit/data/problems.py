@@ -11,7 +11,7 @@ from mixlogit.data.comparisons import Dropped
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["BadRows", "Problem", "settle"]
+__all__ = ["BadRows", "Faults", "Problem", "settle", "sift"]
 
 BadRows = Literal["stop", "drop"]
 
@@ -35,7 +35,65 @@ class Problem:
     counted: bool = True
 
 
+class Faults:
+    """Malformed rows that were found one by one, made into problems.
+
+    Example:
+        >>> faults = Faults()
+        >>> faults.note(3, "chosen", '"chosen" is empty', "Answers must hold text.")
+        >>> [(found.column, found.rows.tolist()) for found in faults.problems()]
+        [('chosen', [3])]
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], dict[int, str]] = {}
+
+    def note(self, row: int, column: str, reason: str, advice: str) -> None:
+        """Add one row: the column at fault, what is wrong, and what to do about it."""
+        self._found.setdefault((column, advice), {})[row] = reason
+
+    def problems(self) -> list[Problem]:
+        """One problem for each column and advice."""
+
+        def problem(column: str, advice: str, reasons: dict[int, str]) -> Problem:
+            return Problem(
+                column, np.array(sorted(reasons)), reasons.__getitem__, lambda _: advice
+            )
+
+        return [problem(*key, reasons) for key, reasons in self._found.items()]
+
+
 def settle(
+    source: Source, problems: list[Problem], bad_rows: str
+) -> tuple[NDArray[np.bool_] | None, tuple[Dropped, ...]]:
+    """Stop at the first malformed row, or drop all of them; at least one row must be left.
+
+    Args:
+        source: The table, for file names and row numbers.
+        problems: What is wrong.
+        bad_rows: `stop` or `drop`.
+
+    Returns:
+        As `sift`.
+
+    Raises:
+        DataError: As `sift`, and if no row is left.
+        UsageError: If `bad_rows` is something else.
+    """
+    keep, dropped = sift(source, problems, bad_rows)
+    if keep is not None and not keep.any():
+        first = dropped[0]
+        raise DataError(
+            f"{source.name}: no row is left, all {len(dropped):,} are malformed. "
+            f"Row {first.row}: {first.reason}.",
+            file=first.file,
+            row=first.row,
+            column=first.column or None,
+        )
+    return keep, dropped
+
+
+def sift(
     source: Source, problems: list[Problem], bad_rows: str
 ) -> tuple[NDArray[np.bool_] | None, tuple[Dropped, ...]]:
     """Stop at the first malformed row, or drop all of them.
@@ -49,7 +107,7 @@ def settle(
         Which rows to keep (None: all), and the rows dropped in the order of the table.
 
     Raises:
-        DataError: With `stop`, at the first malformed row; with `drop`, if no row is left.
+        DataError: With `stop`, at the first malformed row.
         UsageError: If `bad_rows` is something else.
     """
     if bad_rows not in ("stop", "drop"):
@@ -62,16 +120,7 @@ def settle(
             raise _malformed(source, min(problems, key=lambda problem: int(problem.rows[0])))
         return None, ()
     keep, dropped = _drop(source, problems)
-    if not keep.any():
-        first = dropped[0]
-        raise DataError(
-            f"{source.name}: no row is left, all {len(dropped):,} are malformed. "
-            f"Row {first.row}: {first.reason}.",
-            file=first.file,
-            row=first.row,
-            column=first.column or None,
-        )
-    return (None if keep.all() else keep), dropped
+    return (None if keep.all() and keep.size else keep), dropped
 
 
 def _drop(
