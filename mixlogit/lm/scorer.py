@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mixlogit.errors import UsageError
 from mixlogit.lm.head import token_log_probs
 from mixlogit.lm.rows import Row, attention, batches, collate, separate
 from mixlogit.lm.support import Support, body_and_head, find_support
@@ -37,6 +38,11 @@ class Scores(NamedTuple):
     def mean(self) -> Tensor:
         """Log-probability per token."""
         return self.logp / self.length
+
+    @staticmethod
+    def lengths(rows: Sequence[Row]) -> Tensor:
+        """Tokens of every answer of some rows, in order."""
+        return torch.tensor([len(answer) for row in rows for answer in row.answers])
 
 
 class Scorer:
@@ -85,9 +91,20 @@ class Scorer:
         """Rows as the tensors that the model's forward takes, on the CPU.
 
         Answers keep their order, whether or not the model takes several in a row.
+
+        Raises:
+            UsageError: A text is empty, or holds a token that the model does not have.
         """
         shared = self.model.scoring_support.shared_rows
-        return collate(rows if shared else separate(rows))
+        batch = collate(rows if shared else separate(rows))
+        largest = max(int(batch[name].max()) for name in ("input_ids", "targets"))
+        vocab = self.model.get_input_embeddings().weight.shape[0]
+        if largest >= vocab:
+            raise UsageError(
+                f"Token {largest} is beyond the model's vocabulary of {vocab}. Policy and "
+                f"reference need one tokenizer that fits both."
+            )
+        return batch
 
     def __call__(self, batch: Batch) -> Scores:
         """Scores of the answers of a batch, in order; gradients flow to the weights."""
@@ -95,7 +112,7 @@ class Scorer:
         scores: Scores = self.model(**{name: part.to(device) for name, part in batch.items()})
         return scores
 
-    def score(self, rows: Sequence[Row], *, tokens: int = 4096) -> Scores:
+    def score(self, rows: Sequence[Row], *, tokens: int = 2048) -> Scores:
         """Scores of any number of answers without gradients, on the CPU.
 
         Args:
@@ -113,8 +130,7 @@ class Scorer:
                 scores = self(self.collate([rows[at] for at in batch]))
                 where = torch.tensor([answer for at in batch for answer in spans[at]])
                 logp[where] = scores.logp.to("cpu", torch.float64)
-        lengths = [len(answer) for row in rows for answer in row.answers]
-        return Scores(logp, torch.tensor(lengths))
+        return Scores(logp, Scores.lengths(rows))
 
 
 @contextmanager
