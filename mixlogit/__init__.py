@@ -30,6 +30,7 @@ _PUBLIC = {
     "open_run": "mixlogit.models",
     "simulate": "mixlogit.data",
     "strength": "mixlogit.choice",
+    "texts": "mixlogit.data",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -4,6 +4,7 @@ from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
 from mixlogit.data.load import load
 from mixlogit.data.simulate import Simulated, simulate
+from mixlogit.data.texts import TextBatch, Texts, texts
 
 __all__ = [
     "Comparisons",
@@ -11,7 +12,10 @@ __all__ = [
     "Finding",
     "Labels",
     "Simulated",
+    "TextBatch",
+    "Texts",
     "data_card",
     "load",
     "simulate",
+    "texts",
 ]

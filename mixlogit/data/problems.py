@@ -94,7 +94,7 @@ def settle(
 
 
 def sift(
-    source: Source, problems: list[Problem], bad_rows: str
+    source: Source, problems: list[Problem], bad_rows: str, among: Callable[[], str] = str
 ) -> tuple[NDArray[np.bool_] | None, tuple[Dropped, ...]]:
     """Stop at the first malformed row, or drop all of them.
 
@@ -102,6 +102,8 @@ def sift(
         source: The table, for file names and row numbers.
         problems: What is wrong.
         bad_rows: `stop` or `drop`.
+        among: Which rows the count in a message is about, such as ` of the first 2,000`, if they
+            are not all.
 
     Returns:
         Which rows to keep (None: all), and the rows dropped in the order of the table.
@@ -115,9 +117,10 @@ def sift(
     problems = [problem for problem in problems if problem.rows.size]
     if bad_rows == "stop":
         if source.unreadable:
-            raise _unreadable(source)
+            raise _unreadable(source, among())
         if problems:
-            raise _malformed(source, min(problems, key=lambda problem: int(problem.rows[0])))
+            first = min(problems, key=lambda problem: int(problem.rows[0]))
+            raise _malformed(source, first, among())
         return None, ()
     keep, dropped = _drop(source, problems)
     return (None if keep.all() and keep.size else keep), dropped
@@ -137,10 +140,10 @@ def _drop(
     return keep, tuple(sorted(dropped, key=lambda drop: (place[drop.file], drop.row)))
 
 
-def _malformed(source: Source, problem: Problem) -> DataError:
+def _malformed(source: Source, problem: Problem, among: str) -> DataError:
     index = int(problem.rows[0])
     file, row = source.locate(index)
-    tail = " " + _like_this(problem.rows.size) if problem.counted else ""
+    tail = " " + _like_this(problem.rows.size, among) if problem.counted else ""
     return DataError(
         f"{file}, row {row}: {problem.reason(index)}. {problem.advice(index)}{tail}",
         file=file,
@@ -149,16 +152,17 @@ def _malformed(source: Source, problem: Problem) -> DataError:
     )
 
 
-def _unreadable(source: Source) -> DataError:
+def _unreadable(source: Source, among: str) -> DataError:
     first = source.unreadable[0]
+    tail = _like_this(len(source.unreadable), among)
     return DataError(
-        f"{first.file}, row {first.row}: {first.reason}. {_like_this(len(source.unreadable))}",
+        f"{first.file}, row {first.row}: {first.reason}. {tail}",
         file=first.file,
         row=first.row,
     )
 
 
-def _like_this(n: int) -> str:
-    if n == 1:
-        return "1 row is like this; --bad-rows drop skips it."
-    return f"{n:,} rows are like this; --bad-rows drop skips them."
+def _like_this(n: int, among: str) -> str:
+    rows = "row" if n == 1 and not among else "rows"
+    are, them = ("is", "it") if n == 1 else ("are", "them")
+    return f"{n:,}{among} {rows} {are} like this; --bad-rows drop skips {them}."

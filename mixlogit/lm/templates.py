@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from jinja2 import TemplateError
 
+from mixlogit.data.columns import no_text
+from mixlogit.data.messages import Turns, is_messages, turns
 from mixlogit.data.prefix import common_length
 from mixlogit.data.problems import Faults
 from mixlogit.data.values import is_text, plain, printable, type_kind
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 __all__ = ["Whole", "common_text", "common_turns", "kinds_of", "whole_texts"]
-
-Messages = list[dict[str, str]]
 
 _ROLES = ("prompt", "chosen", "rejected")
 _EMPTY = "Prompts and answers must hold text."
@@ -114,7 +114,7 @@ def kinds_of(schema: pa.Schema, name: str) -> dict[str, str]:
         found = plain(schema.field(role).type)
         if is_text(found):
             kinds[role] = "text"
-        elif _is_messages(found):
+        elif is_messages(found):
             kinds[role] = "messages"
         elif not pa.types.is_null(found):
             raise DataError(
@@ -138,7 +138,7 @@ def common_text(first: str, second: str) -> str:
     return common[: last.start()] if last else ""
 
 
-def common_turns(first: Messages, second: Messages) -> int:
+def common_turns(first: Turns, second: Turns) -> int:
     """How many turns two conversations have in common, at least one less than either has.
 
     Example:
@@ -154,12 +154,7 @@ def common_turns(first: Messages, second: Messages) -> int:
 def _one_kind(table: pa.Table, name: str) -> str:
     for role in ("chosen", "rejected"):
         if role not in table.column_names:
-            raise DataError(
-                f'{name}: no column "{role}". Comparisons of texts need chosen and rejected, and '
-                f"prompt unless they hold it. Columns: {', '.join(table.column_names)}.",
-                file=name,
-                column=role,
-            )
+            raise no_text(name, table.column_names, role)
     kinds = kinds_of(table.schema, name)
     if len(set(kinds.values())) > 1:
         shown = ", ".join(f"{role} is {_WORDS[kind]}" for role, kind in kinds.items())
@@ -172,17 +167,7 @@ def _one_kind(table: pa.Table, name: str) -> str:
     return next(iter(kinds.values()), "text")
 
 
-def _is_messages(kind: Any) -> bool:
-    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        return False
-    turn = kind.value_type
-    return bool(pa.types.is_struct(turn)) and all(
-        turn.get_field_index(key) >= 0 and is_text(plain(turn.field(key).type))
-        for key in ("role", "content")
-    )
-
-
-def _is_blank(value: str | Messages | None) -> bool:
+def _is_blank(value: str | Turns | None) -> bool:
     if value is None or isinstance(value, str):
         return not (value or "").strip()
     return not any(turn and (turn["content"] or "").strip() for turn in value)
@@ -197,21 +182,14 @@ def _of_texts(row: int, prompt: str | None, chosen: str, rejected: str) -> Whole
 def _of_messages(
     row: int, values: dict[str, Any], tokenizer: "PreTrainedTokenizerBase", faults: Faults
 ) -> Whole | None:
-    for role, turns in values.items():
-        lacks = [
-            f"turn {i} of {role} has no {key}"
-            for i, turn in enumerate(turns, 1)
-            for key in ("role", "content")
-            if turn is None or turn[key] is None
-        ]
-        if lacks:
-            faults.note(row, role, lacks[0], "A message needs role and content.")
+    said: dict[str, Turns] = {}
+    for role, value in values.items():
+        read = turns(value)
+        if isinstance(read, str):
+            faults.note(row, role, f"{role}: {read}", "A message needs role and content.")
             return None
-    # what else a message holds (scores, model names) is none of the template's business
-    prompt, chosen, rejected = (
-        [{"role": turn["role"], "content": turn["content"]} for turn in values.get(role, [])]
-        for role in _ROLES
-    )
+        said[role] = read
+    prompt, chosen, rejected = (said.get(role, []) for role in _ROLES)
     if "prompt" not in values:
         n = common_turns(chosen, rejected)
         prompt, chosen, rejected = chosen[:n], chosen[n:], rejected[n:]
@@ -227,7 +205,7 @@ def _of_messages(
         return None
 
 
-def _wrong_turns(prompt: Messages, chosen: Messages, rejected: Messages) -> tuple[str, str] | None:
+def _wrong_turns(prompt: Turns, chosen: Turns, rejected: Turns) -> tuple[str, str] | None:
     """The column at fault and what is wrong with it, if the answers are no assistant's turns."""
     if not prompt:
         return "chosen", "chosen and rejected have no turn in common"
@@ -241,15 +219,15 @@ def _wrong_turns(prompt: Messages, chosen: Messages, rejected: Messages) -> tupl
 
 def _rendered(
     row: int,
-    prompt: Messages,
-    chosen: Messages,
-    rejected: Messages,
+    prompt: Turns,
+    chosen: Turns,
+    rejected: Turns,
     tokenizer: "PreTrainedTokenizerBase",
 ) -> Whole:
     """The conversation through the chat template, both answers in the same way."""
 
-    def write(turns: Messages, ask: bool = False) -> str:
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=ask)
+    def write(turn: Turns, ask: bool = False) -> str:
+        text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=ask)
         return str(text)
 
     eos = str(tokenizer.eos_token)

@@ -122,7 +122,7 @@ TURNS = "Give a prompt that ends before the assistant's turn, and answers that s
         ),
         (
             {"prompt": ASK, "chosen": YES, "rejected": [NO[0], {"role": None, "content": "x"}]},
-            ("rejected", "turn 2 of rejected has no role", "A message needs role and content."),
+            ("rejected", "rejected: turn 2 has no role", "A message needs role and content."),
         ),
         (
             {"prompt": ASK + YES, "chosen": YES, "rejected": NO},
