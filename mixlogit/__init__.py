@@ -27,6 +27,7 @@ _PUBLIC = {
     "fit": "mixlogit.models",
     "join_texts": "mixlogit.data",
     "load": "mixlogit.data",
+    "margins": "mixlogit.lm",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
     "schemas": "mixlogit.data",
