@@ -8,11 +8,9 @@ from mixlogit.data.comparisons import Comparisons
 from mixlogit.data.feed import gathered
 from mixlogit.data.opening import open_source
 from mixlogit.data.outcomes import OutcomeLabels
-from mixlogit.data.problems import BadRows
+from mixlogit.data.problems import BadRows, in_one_line
 from mixlogit.data.schemas import mapped_feed, raw_feed, schema_named
 from mixlogit.data.source import Source
-from mixlogit.data.values import printable
-from mixlogit.errors import DataError, UsageError
 
 __all__ = ["load"]
 
@@ -64,7 +62,7 @@ def load(
         >>> load(table, outcome="winner", labels="a=1,b=2")
         Comparisons(items, 2 comparisons, 3 items)
     """
-    try:
+    with in_one_line():
         if schema is None:
             table = open_source(data, split or "train", source)
         else:
@@ -73,9 +71,6 @@ def load(
         table.check_names()
         roles = resolve(table, **columns)
         return build(table, roles, labels=labels, bad_rows=bad_rows, texts_suffice=texts_suffice)
-    except (DataError, UsageError) as error:
-        error.args = (printable(str(error)),)  # names in the data may hold line breaks
-        raise
 
 
 def _known(

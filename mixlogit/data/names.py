@@ -84,6 +84,8 @@ def texts(column: Column) -> Texts:
     if isinstance(column, list):
         coded = _of_objects(column, text=True)
         return Texts(coded.codes, pa.array(coded.values, pa.string()), coded.bad)
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
     wrong = _wrong_type(column, ("text",))
     if wrong:
         nothing = np.full(len(column), -1, dtype=np.int64)

@@ -15,13 +15,13 @@ from mixlogit.data.comparisons import Dropped
 from mixlogit.data.feed import Batches, Feed, as_type
 from mixlogit.data.messages import MESSAGES, holds_messages, is_messages
 from mixlogit.data.outcomes import OutcomeLabels, outcome_labels
-from mixlogit.data.problems import BadRows, sift
+from mixlogit.data.problems import BadRows, in_one_line, sift
 from mixlogit.data.rows import Rows
 from mixlogit.data.schemas import mapped_feed, schema_named
 from mixlogit.data.source import Part, Source, source_of_table
 from mixlogit.data.stream import open_feed
-from mixlogit.data.values import Column, printable
-from mixlogit.errors import DataError, UsageError
+from mixlogit.data.values import Column
+from mixlogit.errors import UsageError
 
 __all__ = ["TextBatch", "Texts", "texts"]
 
@@ -107,14 +107,15 @@ class Texts:
             DataError: If a row is malformed and they are not dropped.
         """
         feed = self._feed.batches(start, self._batch_rows)
-        for covered, source in feed:
-            rows = Rows(source, self.roles)
-            said = self._read(rows)
-            end = start + covered
-            among = partial(_among, feed, end)
-            keep, dropped = sift(source, rows.problems, self._bad_rows, among)
-            yield self._batch(source, said, keep, (start, end), dropped)
-            start = end
+        with in_one_line():
+            for covered, source in feed:
+                rows = Rows(source, self.roles)
+                said = self._read(rows)
+                end = start + covered
+                among = partial(_among, feed, end)
+                keep, dropped = sift(source, rows.problems, self._bad_rows, among)
+                yield self._batch(source, said, keep, (start, end), dropped)
+                start = end
 
     def _are_messages(self) -> bool:
         """Whether prompts and answers are lists of messages, by the first chosen answer."""
@@ -205,16 +206,13 @@ def texts(
     """
     if batch_rows < 1:
         raise UsageError(f"Expected batch_rows of 1 or more but got {batch_rows}.")
-    try:
+    with in_one_line():
         if schema is None:
             feed = open_feed(data, split or "train", source)
         else:
             feed = mapped_feed(data, schema_named(schema), split, source)
         roles = resolve(source_of_table(feed.schema.empty_table(), feed.name), **columns)
         return Texts(feed, roles, labels, bad_rows, batch_rows)
-    except (DataError, UsageError) as error:
-        error.args = (printable(str(error)),)  # names in the data may hold line breaks
-        raise
 
 
 def _among(rest: Batches, end: int) -> str:
