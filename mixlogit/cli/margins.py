@@ -97,6 +97,8 @@ def _tell(terminal: Terminal, found: "Margins") -> None:
         terminal.say(f"dropped  {plural(len(found.counts.dropped), 'row')}, the first ones:")
     for row in found.counts.dropped[:3]:
         terminal.say(f"         {row.file}, row {row.row}: {row.reason}")
+    for reason, count in found.left_out.items():
+        terminal.say(f"left out {plural(count, 'comparison')}: {reason}")
     if found.cache_hits:
         terminal.say(f"cache    reference scores of {plural(found.cache_hits, 'comparison')}")
     if found.fallback:

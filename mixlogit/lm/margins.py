@@ -4,9 +4,9 @@ import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -44,6 +44,7 @@ class Margins:
         cache_hits: Comparisons whose reference scores were in the cache.
         fallback: What the models could not take, in words, or None.
         counts: Comparisons truncated, merged and dropped on the way.
+        left_out: Comparisons that a schema left out since they say nothing: reason to number.
         positive: Share of comparisons with a positive margin, which agrees with the choice.
         longer_chosen: Share of comparisons whose chosen answer has more tokens than the other,
             among those with different lengths. Far from one half, length alone predicts choices.
@@ -55,6 +56,7 @@ class Margins:
     cache_hits: int
     fallback: str | None
     counts: EncodingCounts
+    left_out: Mapping[str, int] = field(default_factory=dict)
     positive: float | None = None
     longer_chosen: float | None = None
 
@@ -249,16 +251,24 @@ class _Run:
             "positive": (found["margin"] > 0).sum(),
             "longer": (longer > 0).sum(),
             "shorter": (longer < 0).sum(),
+            "left_out": batch.left_out,
         }
         self.shards.write(batch.start, batch.end, table, record)
 
     def _summary(self, rate: float, hits: int) -> Margins:
-        counts, said = EncodingCounts(), Counter[str]()
+        counts, said, left_out = EncodingCounts(), Counter[str](), Counter[str]()
         for record in self.shards.records():
             told = record.pop("counts")
             dropped = tuple(Dropped(**entry) for entry in told.pop("dropped"))
             counts += EncodingCounts(**told, dropped=dropped)
+            left_out.update(record.pop("left_out"))
             said.update(record)
+        if not said["pairs"]:
+            raise DataError(
+                f"{self.stream.name}: no comparison is left to score. {len(counts.dropped):,} "
+                f"dropped, {left_out.total():,} left out.",
+                file=self.stream.name,
+            )
         if self.group.first:
             for finding in counts.findings:
                 warnings.warn(f"{self.stream.name}: {finding.message}", DataWarning, stacklevel=2)
@@ -269,6 +279,7 @@ class _Run:
             cache_hits=hits,
             fallback=self.pairing.fallback,
             counts=counts,
+            left_out=left_out,
             positive=_share(said["positive"], said["pairs"] - said["positive"]),
             longer_chosen=_share(said["longer"], said["shorter"]),
         )

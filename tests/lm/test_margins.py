@@ -127,6 +127,14 @@ def test_drops_are_counted_and_truncation_is_told(
     assert written["length_chosen"].max() <= 128
 
 
+def test_no_comparison_left(folders: Folders, comparisons: Make, tmp_path: Path) -> None:
+    table = comparisons(3).set_column(2, "chosen", pa.array([""] * 3))
+    with pytest.raises(DataError) as error:
+        run(table, folders, tmp_path / "m.parquet", bad_rows="drop")
+    assert str(error.value) == ("Table: no comparison is left to score. 3 dropped, 0 left out.")
+    assert not (tmp_path / "m.parquet").exists()
+
+
 def test_memory_holds_one_shard(
     folders: Folders, comparisons: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
