@@ -1,5 +1,6 @@
 """Log-probabilities of tokens from hidden states, without a `token` x `vocab` tensor."""
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["token_log_probs"]
 
-_CHUNK = 1 << 22  # logits held at a time: 16 MiB in float32
+_CHUNK = 1 << 21  # logits held at a time: 8 MiB in float32
 
 
 def token_log_probs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -39,40 +40,51 @@ def token_log_probs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     return cast(Tensor, found)
 
 
-def _chunks(targets: Tensor, weight: Tensor) -> list[slice]:
-    size = max(1, _CHUNK // len(weight))
-    return [slice(start, start + size) for start in range(0, len(targets), size)]
-
-
 def _wide(dtype: torch.dtype) -> torch.dtype:
     """float32, or float64 if that is what it is."""
     return torch.promote_types(dtype, torch.float32)
+
+
+def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Logits of some tokens at a time, all in one buffer that may be written to.
+
+    New memory for each chunk would leave the heap in pieces several times as large.
+    """
+    size = max(1, min(len(hidden), _CHUNK // len(weight)))
+    product = hidden.new_empty(size, len(weight))
+    wide = product.to(_wide(weight.dtype))  # the same buffer where it is wide enough
+    for start in range(0, len(hidden), size):
+        part = hidden[start : start + size]
+        torch.mm(part, weight.T, out=product[: len(part)])
+        if wide is not product:
+            wide[: len(part)].copy_(product[: len(part)])
+        yield slice(start, start + size), wide[: len(part)]
 
 
 class _TokenLogProbs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         need_hidden, need_weight, _ = ctx.needs_input_grad
-        wide = _wide(weight.dtype)
         frozen = need_hidden and not need_weight
         unit = torch.empty_like(hidden) if frozen else None
-        found, norms = [], []
-        for part in _chunks(targets, weight):
-            logits = (hidden[part] @ weight.T).to(wide)
+        found = hidden.new_empty(len(hidden), dtype=_wide(weight.dtype))
+        norms = torch.empty_like(found)
+        for part, logits in _chunks(hidden, weight):
             target = targets[part, None]
-            norm = logits.logsumexp(-1)
-            found.append(logits.gather(-1, target)[:, 0] - norm)
-            norms.append(norm)
+            found[part] = logits.gather(-1, target)[:, 0]
+            top = logits.amax(-1, keepdim=True)
+            total = logits.sub_(top).exp_().sum(-1, keepdim=True)
+            norms[part] = (top + total.log())[:, 0]
             if unit is not None:
-                p = logits.sub_(norm[:, None]).exp_()
-                p.scatter_add_(-1, target, -torch.ones_like(norm)[:, None])
+                p = logits.div_(total)
+                p.scatter_add_(-1, target, -torch.ones_like(total))
                 unit[part] = -(p.to(weight.dtype) @ weight)
         if unit is not None:
             ctx.save_for_backward(unit)
         else:
-            ctx.save_for_backward(hidden, weight, targets, torch.cat(norms))
+            ctx.save_for_backward(hidden, weight, targets, norms)
         ctx.frozen = frozen
-        return torch.cat(found)
+        return found - norms
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -81,15 +93,13 @@ class _TokenLogProbs(torch.autograd.Function):
             (unit,) = ctx.saved_tensors
             return (gradient[:, None] * unit).to(unit.dtype), None, None
         hidden, weight, targets, norms = ctx.saved_tensors
-        wide = _wide(weight.dtype)
         of_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
-        of_weight = torch.zeros_like(weight, dtype=wide)
-        for part in _chunks(targets, weight):
-            logits = (hidden[part] @ weight.T).to(wide)
+        of_weight = torch.zeros_like(weight, dtype=_wide(weight.dtype))
+        for part, logits in _chunks(hidden, weight):
             scale = gradient[part, None]
             slope = logits.sub_(norms[part, None]).exp_().mul_(-scale)
             slope.scatter_add_(-1, targets[part, None], scale)
             if of_hidden is not None:
                 of_hidden[part] = slope.to(weight.dtype) @ weight
-            of_weight.addmm_(slope.T, hidden[part].to(wide))
+            of_weight.addmm_(slope.T, hidden[part].to(of_weight.dtype))
         return of_hidden, of_weight.to(weight.dtype), None
