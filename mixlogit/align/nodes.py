@@ -80,8 +80,9 @@ def _linear_nodes(family: StrengthFamily, grid: Grid) -> Nodes:
     u = grid.coordinate().repeat(2)
     b = u.exp()
     b[grid.size :] *= -1
-    # what lies nearer to 0 than the first node of either sign is left out and made up for
-    log_mass = torch.log_softmax(at_nodes(family).log_density(b) + u, -1)
+    width = torch.full_like(u, grid.step)  # of each node's cell, relative to its strength
+    width[[0, grid.size]] += math.exp(-grid.step / 2)  # the first of either sign reaches to 0
+    log_mass = at_nodes(family).log_density(b) + u + width.log()
     mean, sd = (part.detach() for part in family.location_scale())
     wide = sd >= _NARROW * grid.step * mean.abs()
     if bool(wide.all()):

@@ -139,7 +139,8 @@ class Population:
         )
         self.sample = partial(_sample, settings, self.share)
         self.program = partial(_program, self.sample)
-        joint = LogJoint(self.program, _nothing, self.spec)
+        with torch.random.fork_rng(devices=[]):  # it runs the program once to find the sites
+            joint = LogJoint(self.program, _nothing, self.spec)
         self.module, self.optimiser = None, None
         if joint.size:
             eye = torch.eye(joint.size, dtype=torch.float64).unsqueeze(0)
@@ -157,7 +158,8 @@ class Population:
     def _same_draw(self) -> Iterator[None]:
         """The noise of this step, whoever asks; validation off, the global generator kept."""
         with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
-            torch.manual_seed(self.noise_seed())
+            # not torch.manual_seed, which would also set the generators of every GPU
+            torch.default_generator.manual_seed(self.noise_seed())
             yield
 
     def draw(self) -> Strength:

@@ -11,6 +11,7 @@ from mixlogit.models import Posterior, fit
 __all__ = ["refit", "spread_warning"]
 
 _SCORE, _SPREAD = 0.002, 1.05  # nats a vote lost, factor of the spread gained
+FREE = 5.0  # scale of the prior of cv: lognormal strength of log-sd 2 has a cv of 7
 
 
 def refit(
@@ -18,6 +19,7 @@ def refit(
     margin: Tensor,
     settings: AlignSettings,
     *,
+    cv_scale: float = FREE,
     evidence: bool = True,
     draws: int = 2000,
 ) -> Posterior:
@@ -31,6 +33,9 @@ def refit(
         margin: The finished policy's margins, refreshed, a `comparison`-vector.
         settings: How strength entered. With contrarians the normal family is fitted, whose
             share of negative strength is their estimate.
+        cv_scale: Scale of the half-normal prior of cv. Wide by default: margins of a policy that
+            learned from unequal judges have told already that strength differs, and the usual
+            scale of 1 would pull in a large spread.
         evidence: Weigh mixed against fixed strength.
         draws: Draws of the posterior.
 
@@ -54,7 +59,7 @@ def refit(
         lapse=settings.lapse != 0,
         classes=settings.classes,
         contrarians=settings.contrarians and not signed,
-        priors=replace(settings.priors, mean=settings.beta),
+        priors=replace(settings.priors, mean=settings.beta, cv_scale=cv_scale),
         evidence=evidence,
         draws=draws,
         seed=settings.seed,
