@@ -5,11 +5,11 @@ reference, respondents whose strength is lognormal. Each arm trains the policy o
 beta and epoch are chosen by the validation score of the arm's own predictive. Accuracy is that
 of the sign of the margin against the true order of fresh answers.
 
-    nice -n 19 python benchmarks/alignment.py run --out runs.jsonl     # continues where it was cut
-    python benchmarks/alignment.py report --out runs.jsonl --plot docs/alignment.png
+    nice -n 19 python benchmarks/alignment.py --runs alignment.jsonl  # goes on where it was cut
+    python benchmarks/alignment_report.py --runs alignment.jsonl
 
 Arms: dpo; lognormal and gamma (each comparison its own strength, mean anchored); panel (our
-default); mixdpo and mixdpo-gamma (the paper's recipe); signed (panel with contrarians); oracle
+default); mixdpo (the paper's recipe); signed (panel with contrarians); oracle
 (DPO that knows every respondent's strength).
 """
 
@@ -324,11 +324,10 @@ def run_all(path: Path) -> None:
 
 
 def main() -> None:
-    """Run, or report on what was run."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path("alignment.jsonl"))
-    chosen = parser.parse_args()
-    run_all(chosen.out)
+    """Run what is missing in the file of runs."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--runs", type=Path, default=Path("alignment.jsonl"))
+    run_all(parser.parse_args().runs)
 
 
 if __name__ == "__main__":

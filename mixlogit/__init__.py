@@ -28,6 +28,7 @@ _PUBLIC = {
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
     "simulate": "mixlogit.data",
+    "simulate_texts": "mixlogit.data",
     "strength": "mixlogit.choice",
 }
 

@@ -4,6 +4,7 @@ from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
 from mixlogit.data.load import load
 from mixlogit.data.simulate import Simulated, simulate
+from mixlogit.data.simulate_texts import SimulatedTexts, simulate_texts
 
 __all__ = [
     "Comparisons",
@@ -11,7 +12,9 @@ __all__ = [
     "Finding",
     "Labels",
     "Simulated",
+    "SimulatedTexts",
     "data_card",
     "load",
     "simulate",
+    "simulate_texts",
 ]

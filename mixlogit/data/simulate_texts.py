@@ -152,14 +152,25 @@ def simulate_texts(
     generator = np.random.default_rng(seed)
     world = TextWorld.draw(vocabulary, topics, prompt_tokens, answer_tokens, generator)
     b = _strengths(family, mean, cv, respondents, contrarians, seed, generator)
-    who = np.arange(comparisons) % respondents
+    return _judge(world, b, comparisons, arguments, generator)
+
+
+def _judge(
+    world: TextWorld,
+    b: Floats,
+    comparisons: int,
+    arguments: dict[str, Any],
+    generator: np.random.Generator,
+) -> SimulatedTexts:
+    """Pairs, votes by respondents of these strengths in turn, and the truth."""
+    who = np.arange(comparisons) % len(b)
     prompt, first, second = world.pairs(comparisons, generator)
     difference = world.reward(prompt, first) - world.reward(prompt, second)
     prefers_first = (generator.random(comparisons) < expit(b[who] * difference))[:, None]
     chosen = np.where(prefers_first, first, second)
     rejected = np.where(prefers_first, second, first)
     columns = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    names = pa.array([f"r{k + 1}" for k in range(respondents)])
+    names = pa.array([f"r{k + 1}" for k in range(len(b))])
     table = pa.table(
         {name: _words(value) for name, value in columns.items()}
         | {"respondent": pa.DictionaryArray.from_arrays(pa.array(who, pa.int32()), names)}
@@ -167,7 +178,7 @@ def simulate_texts(
     people = pa.table({"respondent": names, "strength": b})
     truth = {
         "arguments": arguments,
-        "respondents": people.to_pydict() if respondents <= _LISTED else None,
+        "respondents": people.to_pydict() if len(b) <= _LISTED else None,
         "token_weight": world.token_weight.tolist(),
         "topic_weight": world.topic_weight.tolist(),
         "features": None,
