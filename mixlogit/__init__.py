@@ -22,6 +22,7 @@ _PUBLIC = {
     "check_strength_family": "mixlogit.choice",
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",
+    "encode": "mixlogit.lm",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "load": "mixlogit.data",
@@ -30,6 +31,7 @@ _PUBLIC = {
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",
     "strength": "mixlogit.choice",
+    "texts": "mixlogit.data",
 }
 
 __all__ = ["__version__", *_PUBLIC]

@@ -5,6 +5,7 @@ from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
 from mixlogit.data.load import load
 from mixlogit.data.simulate import Simulated, simulate
 from mixlogit.data.simulate_texts import SimulatedTexts, simulate_texts
+from mixlogit.data.texts import TextBatch, Texts, texts
 
 __all__ = [
     "Comparisons",
@@ -13,8 +14,11 @@ __all__ = [
     "Labels",
     "Simulated",
     "SimulatedTexts",
+    "TextBatch",
+    "Texts",
     "data_card",
     "load",
     "simulate",
     "simulate_texts",
+    "texts",
 ]

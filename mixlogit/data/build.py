@@ -17,7 +17,7 @@ from mixlogit.data.source import Source
 from mixlogit.data.table import Names, Table
 from mixlogit.errors import DataError
 
-__all__ = ["build"]
+__all__ = ["build", "read_columns"]
 
 Ints = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     if source.n_rows == 0 and not source.unreadable:
         raise DataError(f"{source.name}: no rows, only column names.", file=source.name)
     rows = Rows(source, roles)
-    table = _read(rows, roles, words)
+    table = read_columns(rows, roles, words)
     keep, dropped = settle(source, rows.problems, bad_rows)
     if roles.kind is None:
         raise no_margin(source)
@@ -71,8 +71,17 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     return data
 
 
-def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
-    """Every column that plays a role; what is wrong with rows is noted in `rows`."""
+def read_columns(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
+    """Every column that plays a role.
+
+    Args:
+        rows: The table; what is wrong with its rows is noted there.
+        roles: Which column is what.
+        words: Word to outcome.
+
+    Returns:
+        The columns, with anything where a row is malformed.
+    """
     texts = {role: rows.texts(name) for role, name in roles.texts.items()}
     margin = rows.numbers(roles.margin, "margin") if roles.margin else None
     items = rows.items(roles.item_a, roles.item_b) if roles.item_a and roles.item_b else None

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["ColumnNames", "Roles", "no_margin", "resolve"]
+__all__ = ["ColumnNames", "Roles", "no_margin", "no_text", "resolve"]
 
 _OPTIONS = {"groups": "--by"}
 _SHOWN = 30
@@ -153,10 +153,29 @@ def no_margin(source: Source) -> DataError:
     )
 
 
+def no_text(name: str, names: list[str], role: str) -> DataError:
+    """The error for data that lack the texts to compare.
+
+    Example:
+        >>> no_text("votes.csv", ["prompt", "chosen"], "rejected").column
+        'rejected'
+    """
+    return DataError(
+        f'{name}: no column "{role}". Comparisons of texts need chosen and rejected, and '
+        f"prompt unless they hold it. Columns: {_shown(names)}.",
+        file=name,
+        column=role,
+    )
+
+
 def _columns(source: Source) -> str:
+    return _shown(source.names)
+
+
+def _shown(names: list[str]) -> str:
     """The columns, as messages list them."""
-    shown = source.names[:_SHOWN]
-    more = len(source.names) - len(shown)
+    shown = names[:_SHOWN]
+    more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 

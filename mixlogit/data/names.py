@@ -1,5 +1,6 @@
 """Columns of names (respondents, items, groups, outcomes) and of texts, as integer codes."""
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from mixlogit.data.values import (
     type_kind,
 )
 
-__all__ = ["Coded", "Texts", "codes", "dictionary", "join_codes", "join_texts", "texts"]
+__all__ = ["Coded", "Texts", "codes", "dictionary", "join_codes", "join_texts", "texts", "written"]
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,18 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def written(value: object) -> str | None:
+    """A value of a column of mixed types as text: a name, or JSON; None if it is missing.
+
+    Example:
+        >>> written(2.0), written("x"), written([1, None]), written(None)
+        ('2', 'x', '[1, null]', None)
+    """
+    if kind_of(value) in ("a list", "an object"):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return _name(value)
 
 
 def _name(value: object) -> str | None:

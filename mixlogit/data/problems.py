@@ -11,7 +11,7 @@ from mixlogit.data.comparisons import Dropped
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["BadRows", "Problem", "settle"]
+__all__ = ["BadRows", "Faults", "Problem", "settle", "sift"]
 
 BadRows = Literal["stop", "drop"]
 
@@ -35,10 +35,38 @@ class Problem:
     counted: bool = True
 
 
+class Faults:
+    """Malformed rows that were found one by one, made into problems.
+
+    Example:
+        >>> faults = Faults()
+        >>> faults.note(3, "chosen", '"chosen" is empty', "Answers must hold text.")
+        >>> [(found.column, found.rows.tolist()) for found in faults.problems()]
+        [('chosen', [3])]
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], dict[int, str]] = {}
+
+    def note(self, row: int, column: str, reason: str, advice: str) -> None:
+        """Add one row: the column at fault, what is wrong, and what to do about it."""
+        self._found.setdefault((column, advice), {})[row] = reason
+
+    def problems(self) -> list[Problem]:
+        """One problem for each column and advice."""
+
+        def problem(column: str, advice: str, reasons: dict[int, str]) -> Problem:
+            return Problem(
+                column, np.array(sorted(reasons)), reasons.__getitem__, lambda _: advice
+            )
+
+        return [problem(*key, reasons) for key, reasons in self._found.items()]
+
+
 def settle(
     source: Source, problems: list[Problem], bad_rows: str
 ) -> tuple[NDArray[np.bool_] | None, tuple[Dropped, ...]]:
-    """Stop at the first malformed row, or drop all of them.
+    """Stop at the first malformed row, or drop all of them; at least one row must be left.
 
     Args:
         source: The table, for file names and row numbers.
@@ -46,23 +74,14 @@ def settle(
         bad_rows: `stop` or `drop`.
 
     Returns:
-        Which rows to keep (None: all), and the rows dropped in the order of the table.
+        As `sift`.
 
     Raises:
-        DataError: With `stop`, at the first malformed row; with `drop`, if no row is left.
+        DataError: As `sift`, and if no row is left.
         UsageError: If `bad_rows` is something else.
     """
-    if bad_rows not in ("stop", "drop"):
-        raise UsageError(f'Expected bad_rows "stop" or "drop" but got "{bad_rows}".')
-    problems = [problem for problem in problems if problem.rows.size]
-    if bad_rows == "stop":
-        if source.unreadable:
-            raise _unreadable(source)
-        if problems:
-            raise _malformed(source, min(problems, key=lambda problem: int(problem.rows[0])))
-        return None, ()
-    keep, dropped = _drop(source, problems)
-    if not keep.any():
+    keep, dropped = sift(source, problems, bad_rows)
+    if keep is not None and not keep.any():
         first = dropped[0]
         raise DataError(
             f"{source.name}: no row is left, all {len(dropped):,} are malformed. "
@@ -71,7 +90,40 @@ def settle(
             row=first.row,
             column=first.column or None,
         )
-    return (None if keep.all() else keep), dropped
+    return keep, dropped
+
+
+def sift(
+    source: Source, problems: list[Problem], bad_rows: str, among: Callable[[], str] = str
+) -> tuple[NDArray[np.bool_] | None, tuple[Dropped, ...]]:
+    """Stop at the first malformed row, or drop all of them.
+
+    Args:
+        source: The table, for file names and row numbers.
+        problems: What is wrong.
+        bad_rows: `stop` or `drop`.
+        among: Which rows the count in a message is about, such as ` of the first 2,000`, if they
+            are not all.
+
+    Returns:
+        Which rows to keep (None: all), and the rows dropped in the order of the table.
+
+    Raises:
+        DataError: With `stop`, at the first malformed row.
+        UsageError: If `bad_rows` is something else.
+    """
+    if bad_rows not in ("stop", "drop"):
+        raise UsageError(f'Expected bad_rows "stop" or "drop" but got "{bad_rows}".')
+    problems = [problem for problem in problems if problem.rows.size]
+    if bad_rows == "stop":
+        if source.unreadable:
+            raise _unreadable(source, among())
+        if problems:
+            first = min(problems, key=lambda problem: int(problem.rows[0]))
+            raise _malformed(source, first, among())
+        return None, ()
+    keep, dropped = _drop(source, problems)
+    return (None if keep.all() and keep.size else keep), dropped
 
 
 def _drop(
@@ -88,10 +140,10 @@ def _drop(
     return keep, tuple(sorted(dropped, key=lambda drop: (place[drop.file], drop.row)))
 
 
-def _malformed(source: Source, problem: Problem) -> DataError:
+def _malformed(source: Source, problem: Problem, among: str) -> DataError:
     index = int(problem.rows[0])
     file, row = source.locate(index)
-    tail = " " + _like_this(problem.rows.size) if problem.counted else ""
+    tail = " " + _like_this(problem.rows.size, among) if problem.counted else ""
     return DataError(
         f"{file}, row {row}: {problem.reason(index)}. {problem.advice(index)}{tail}",
         file=file,
@@ -100,16 +152,17 @@ def _malformed(source: Source, problem: Problem) -> DataError:
     )
 
 
-def _unreadable(source: Source) -> DataError:
+def _unreadable(source: Source, among: str) -> DataError:
     first = source.unreadable[0]
+    tail = _like_this(len(source.unreadable), among)
     return DataError(
-        f"{first.file}, row {first.row}: {first.reason}. {_like_this(len(source.unreadable))}",
+        f"{first.file}, row {first.row}: {first.reason}. {tail}",
         file=first.file,
         row=first.row,
     )
 
 
-def _like_this(n: int) -> str:
-    if n == 1:
-        return "1 row is like this; --bad-rows drop skips it."
-    return f"{n:,} rows are like this; --bad-rows drop skips them."
+def _like_this(n: int, among: str) -> str:
+    rows = "row" if n == 1 and not among else "rows"
+    are, them = ("is", "it") if n == 1 else ("are", "them")
+    return f"{n:,}{among} {rows} {are} like this; --bad-rows drop skips {them}."

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from mixlogit.data.source import Part, Source, Unreadable, merged, to_column
 from mixlogit.data.values import Column, kind_of
 from mixlogit.errors import DataError
 
-__all__ = ["read_json", "read_jsonl"]
+__all__ = ["Record", "json_records", "read_json", "read_jsonl"]
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 50_000  # records turned into columns at a time
@@ -36,7 +36,7 @@ def read_jsonl(name: str, data: pa.Buffer) -> Source:
     blocks: list[dict[str, Column]] = []
     block: list[Record] = []
     sizes: list[int] = []
-    for row, record in _records(data):
+    for row, record in json_records(io.BytesIO(data)):
         if isinstance(record, str):
             unreadable.append(Unreadable(name, row, record))
             continue
@@ -116,10 +116,15 @@ class _Broken:
         self.reason = reason
 
 
-def _records(data: pa.Buffer) -> Iterator[tuple[int, Record | str]]:
-    """Row number and record of each line that is not blank, or what is wrong with it."""
+def json_records(lines: Iterable[bytes]) -> Iterator[tuple[int, Record | str]]:
+    """Row number and record of each line that is not blank, or what is wrong with it.
+
+    Example:
+        >>> list(json_records([b'{"margin": 1}', b"", b"oops"]))[1]
+        (2, 'not valid JSON (Expecting value at column 1)')
+    """
     row = 0
-    for line in io.BytesIO(data):
+    for line in lines:
         if row == 0:
             line = line.removeprefix(_BOM)
         if not line.strip():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from mixlogit.data.source import Part, Source, merged
 from mixlogit.data.values import Column
 from mixlogit.errors import DataError
 
-__all__ = ["FORMATS", "read_path"]
+__all__ = ["FORMATS", "checksum", "damaged", "files_in", "format_of", "opened", "read_path"]
 
 FORMATS = ("csv", "jsonl", "json", "parquet")
 _TEXT: dict[str, Callable[[str, pa.Buffer], Source]] = {
@@ -43,11 +44,9 @@ def read_path(path: Path, name: str) -> Source:
     """
     if path.is_dir():
         return _read_folder(path, name)
-    if not path.is_file():
-        raise DataError(f"{name}: no such file or folder.", file=name)
     with _reading(name):
         source = _read_file(path, name)
-        source.sha256 = _checksum([path])
+        source.sha256 = checksum([path])
     return source
 
 
@@ -56,9 +55,33 @@ def _reading(name: str) -> Iterator[None]:
     """Turn what the operating system says into an error that names the file."""
     try:
         yield
+    except gzip.BadGzipFile as error:
+        raise DataError(f"{name}: the gzip file is damaged ({error}).", file=name) from error
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise DataError(f"{name}: cannot be read ({reason}).", file=name) from error
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, unzipped if it is a .gz.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+
+    Yields:
+        The open file.
+
+    Raises:
+        DataError: If it cannot be read, also while it is read.
+    """
+    zipped = path.suffix.lower() == ".gz"
+    try:
+        with _reading(name), gzip.open(path) if zipped else path.open("rb") as file:
+            yield file  # type: ignore[misc]
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{name}: the gzip file is damaged ({error}).", file=name) from error
 
 
 def _kind(path: Path) -> str | None:
@@ -71,7 +94,21 @@ def _kind(path: Path) -> str | None:
     return next((s for s in suffixes[-1:] if s in FORMATS), None)
 
 
-def _read_file(path: Path, name: str) -> Source:
+def format_of(path: Path, name: str) -> str:
+    """The format of a file, by its name.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+
+    Returns:
+        One of `FORMATS`.
+
+    Raises:
+        DataError: If it does not exist, is empty or is none of them.
+    """
+    if not path.is_file():
+        raise DataError(f"{name}: no such file or folder.", file=name)
     kind = _kind(path)
     if kind is None:
         raise DataError(
@@ -81,6 +118,11 @@ def _read_file(path: Path, name: str) -> Source:
         )
     if path.stat().st_size == 0:
         raise DataError(f"{name}: the file is empty.", file=name)
+    return kind
+
+
+def _read_file(path: Path, name: str) -> Source:
+    kind = format_of(path, name)
     return (
         _read_parquet(path, name) if kind == "parquet" else _TEXT[kind](name, _bytes(path, name))
     )
@@ -90,41 +132,51 @@ def _bytes(path: Path, name: str) -> pa.Buffer:
     if path.suffix.lower() != ".gz":
         with pa.memory_map(str(path)) as file:
             return file.read_buffer()
-    try:
-        with gzip.open(path) as file:
-            data = file.read()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{name}: the gzip file is damaged ({error}).", file=name) from error
+    with opened(path, name) as file:
+        data = file.read()
     if not data:
         raise DataError(f"{name}: the file is empty.", file=name)
     return pa.py_buffer(data)
 
 
-def _read_parquet(path: Path, name: str) -> Source:
-    def damaged(error: Exception) -> DataError:
-        reason = str(error).splitlines()[0]
-        return DataError(f"{name}: not a readable Parquet file ({reason}).", file=name)
+def damaged(name: str, error: Exception) -> DataError:
+    """The error for a Parquet file that cannot be read."""
+    reason = str(error).splitlines()[0]
+    return DataError(f"{name}: not a readable Parquet file ({reason}).", file=name)
 
+
+def _read_parquet(path: Path, name: str) -> Source:
     try:
         schema = pq.read_schema(path, memory_map=True)
         # names and labels repeat: read them as codes, without one string a row
         texts = [f.name for f in schema if pa.types.is_string(f.type)]
         file = pq.ParquetFile(path, read_dictionary=texts, memory_map=True)
     except (pa.ArrowException, OSError) as error:
-        raise damaged(error) from error
+        raise damaged(name, error) from error
 
     def read(column: str) -> Column:
         try:
             return file.read(columns=[column], use_threads=False).column(0)
         except (pa.ArrowException, OSError) as error:
-            raise damaged(error) from error
+            raise damaged(name, error) from error
 
     parts = [Part(name, file.metadata.num_rows)]
     return Source(name=name, names=list(schema.names), read=read, parts=parts)
 
 
-def _read_folder(path: Path, name: str) -> Source:
-    """Every file of a folder, one kind, in the order of their names."""
+def files_in(path: Path, name: str) -> list[Path]:
+    """Every file of a folder that can be read, in the order of their names.
+
+    Args:
+        path: The folder.
+        name: What messages call it.
+
+    Returns:
+        The files, all of one kind.
+
+    Raises:
+        DataError: If there is none, or there are several kinds.
+    """
     files = sorted(file for file in path.iterdir() if file.is_file() and _kind(file))
     kinds = sorted({str(_kind(file)) for file in files})
     if not files:
@@ -134,6 +186,11 @@ def _read_folder(path: Path, name: str) -> Source:
             f"{name}: holds {' and '.join(kinds)} files. Keep one kind, or name one file.",
             file=name,
         )
+    return files
+
+
+def _read_folder(path: Path, name: str) -> Source:
+    files = files_in(path, name)
     sources = []
     for file in files:
         with _reading(str(Path(name) / file.name)):
@@ -152,7 +209,7 @@ def _read_folder(path: Path, name: str) -> Source:
         return merged([source.read(column) for source in sources if source.n_rows])
 
     with _reading(name):
-        checksum = _checksum(files)
+        sha256 = checksum(files)
     return Source(
         name=name,
         names=sources[0].names,
@@ -160,12 +217,13 @@ def _read_folder(path: Path, name: str) -> Source:
         parts=[part for source in sources for part in source.parts],
         textual=sources[0].textual,
         unreadable=[row for source in sources for row in source.unreadable],
-        sha256=checksum,
+        sha256=sha256,
         shared=[name for name in sources[0].names if all(name in s.names for s in sources)],
     )
 
 
-def _checksum(paths: list[Path]) -> str:
+def checksum(paths: list[Path]) -> str:
+    """SHA-256 of files, one after the other."""
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

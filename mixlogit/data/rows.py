@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 
 from mixlogit.data.columns import Roles
+from mixlogit.data.messages import Turns, holds_messages, spoken, turns
 from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
 from mixlogit.data.numbers import numbers
 from mixlogit.data.problems import Problem
@@ -50,11 +52,38 @@ class Rows:
         return values
 
     def texts(self, column: str) -> Texts:
-        """A column of texts."""
+        """A column of texts; of messages what is said in them."""
+        if holds_messages(self.source.read(column)):
+            said = pa.array([spoken(value) for value in self.messages(column)], pa.string())
+            return texts(pa.chunked_array([said]))
+        return self.plain_texts(column)
+
+    def plain_texts(self, column: str) -> Texts:
+        """A column of texts, and of nothing else."""
         raw = self.source.read(column)
         found = texts(raw)
         self._name_problems(column, raw, found.bad, "Texts must be text.")
         return found
+
+    def messages(self, column: str) -> list[Turns | None]:
+        """A column of lists of messages; None where a row is malformed."""
+        raw = self.source.read(column)
+        values = raw if isinstance(raw, list) else raw.to_pylist()
+        found = [None if value is None else turns(value) for value in values]
+        wrong = {i: value for i, value in enumerate(found) if isinstance(value, str)}
+        blank = [isinstance(value, list) and not (spoken(value) or "").strip() for value in found]
+        self._missing(column, np.flatnonzero([value is None for value in values]), "missing")
+        self._missing(column, np.flatnonzero(blank), "empty")
+        self._note(
+            column,
+            np.array(list(wrong), dtype=np.int64),
+            lambda i: f"{column}: {wrong[i]}",
+            "A list of messages has role and content in each.",
+        )
+        return [
+            None if isinstance(value, str) or empty else value
+            for value, empty in zip(found, blank, strict=True)
+        ]
 
     def names(self, column: str) -> tuple[Ints, tuple[str, ...]]:
         """A column of respondents."""

@@ -1,0 +1,142 @@
+"""Any kind of data as a stream of batches, from any row on, without holding it in memory."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mixlogit.data.feed import Batches, Feed, chained, numbered
+from mixlogit.data.opening import from_hub, is_hub_id, one_split, open_source
+from mixlogit.data.readers import files_in, format_of
+from mixlogit.data.source import Part, Source, Unreadable
+from mixlogit.data.stream_files import stream_csv, stream_jsonl, stream_parquet
+from mixlogit.data.values import Column
+from mixlogit.errors import DataError
+
+__all__ = ["feed_of_source", "open_feed"]
+
+
+def open_feed(data: Any, split: str, name: str | None) -> Feed:
+    """The data as a stream, by what they are.
+
+    Args:
+        data: As `mixlogit.load` takes it, or a `datasets.IterableDataset`.
+        split: Which split of a hub data set or a `DatasetDict` to use.
+        name: What messages call the data; a path or hub id is called by itself if None.
+
+    Returns:
+        The stream.
+
+    Raises:
+        DataError: If the data cannot be read.
+    """
+    if isinstance(data, str | os.PathLike):
+        path, text = Path(data), os.fspath(data)
+        if not path.exists() and isinstance(data, str) and is_hub_id(text):
+            return _of_dataset(from_hub(text, split=split), name or text)
+        if path.is_dir():
+            files = files_in(path, name or str(text))
+            parts = [_of_file(f, str(Path(name or text) / f.name)) for f in files]
+            return chained(name or str(text), parts)
+        return _of_file(path, name or str(text))
+    if type(data).__module__.partition(".")[0] == "datasets":
+        return _of_dataset(one_split(data, split, name or "Dataset"), name or "Dataset")
+    return feed_of_source(open_source(data, split, name))
+
+
+def _of_file(path: Path, name: str) -> Feed:
+    kind = format_of(path, name)
+    if kind == "parquet":
+        return stream_parquet(path, name)
+    if kind == "json":  # one value: it cannot be read in parts
+        source = open_source(path, "", name)
+        return feed_of_source(source, (path,))
+    return stream_csv(path, name) if kind == "csv" else stream_jsonl(path, name)
+
+
+def feed_of_source(source: Source, files: tuple[Path, ...] = ()) -> Feed:
+    """A stream over data that are in memory anyway.
+
+    Args:
+        source: The data.
+        files: The files they come from.
+
+    Returns:
+        The stream.
+    """
+    source.check_names()
+    columns = {name: source.read(name) for name in source.names}
+    feeds, begin = [], 0
+    for part in source.parts:
+        some = {name: column[begin : begin + part.n] for name, column in columns.items()}
+        lost = [row for row in source.unreadable if row.file == part.file]
+        feeds.append(_of_part(part, some, lost, source.textual))
+        begin += part.n
+    return replace(chained(source.name, feeds), files=files)
+
+
+def _of_part(
+    part: Part, columns: dict[str, Column], lost: list[Unreadable], textual: bool
+) -> Feed:
+    """The rows of one file; those that could not be read stand where they stood."""
+    kinds = {
+        name: pa.string() if isinstance(column, list) else column.type
+        for name, column in columns.items()
+    }
+    own = np.arange(1, part.n + 1) if part.rows is None else part.rows
+    gone = np.array([row.row for row in lost], dtype=np.int64)
+    numbers = np.concatenate([own, gone])
+    readable = np.arange(len(numbers)) < part.n
+    order = np.argsort(numbers, kind="stable")
+    numbers, readable = numbers[order], readable[order]
+    before = np.concatenate([[0], np.cumsum(readable)])
+
+    def batches(start: int, size: int) -> Batches:
+        for first in range(start, len(numbers), size):
+            rows, good = numbers[first : first + size], readable[first : first + size]
+            begin, end = int(before[first]), int(before[first + len(rows)])
+            some = {name: column[begin:end] for name, column in columns.items()}
+            yield (
+                len(rows),
+                Source(
+                    name=part.file,
+                    names=list(columns),
+                    read=some.__getitem__,
+                    parts=[Part(part.file, end - begin, rows[good])],
+                    textual=textual,
+                    unreadable=[row for row in lost if row.row in rows[~good]],
+                ),
+            )
+
+    return Feed(part.file, pa.schema(list(kinds.items())), len(numbers), batches)
+
+
+def _of_dataset(data: Any, name: str) -> Feed:
+    if not hasattr(data, "num_rows"):
+        return _of_iterable(data, name)
+
+    def batches(start: int, size: int) -> Batches:
+        rows = data.with_format("arrow")
+        for first in range(start, data.num_rows, size):
+            table = rows[first : first + size]
+            yield table.num_rows, numbered(table, name, first)
+
+    return Feed(name, data.features.arrow_schema, data.num_rows, batches)
+
+
+def _of_iterable(data: Any, name: str) -> Feed:
+    rows = data.with_format("arrow")
+    head = next(iter(rows.iter(1)), None)
+    if head is None:
+        raise DataError(f"{name}: no rows.", file=name)
+
+    def batches(start: int, size: int) -> Batches:
+        for table in (rows.skip(start) if start else rows).iter(size):
+            yield table.num_rows, numbered(table, name, start)
+            start += table.num_rows
+
+    schema = head.schema if data.features is None else data.features.arrow_schema
+    return Feed(name, schema, None, batches)

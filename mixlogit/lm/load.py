@@ -1,0 +1,135 @@
+"""Language models and tokenizers from the disk or the hub, in one line of error if not."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mixlogit.errors import UsageError
+
+__all__ = ["best_device", "load_model", "load_tokenizer", "quiet_transformers"]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+
+
+def best_device() -> str:
+    """The GPU of this process if there is one, else the CPU.
+
+    Example:
+        >>> best_device() in ("cpu", "cuda") or best_device().startswith("cuda:")
+        True
+    """
+    import os
+
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+
+
+def load_model(name: str | Path, *, dtype: str = "auto", device: str | None = None) -> Any:
+    """A causal language model, with its adapter if the name is that of an adapter.
+
+    Args:
+        name: Folder, or id on the hub. A folder is never looked for on the hub.
+        dtype: `auto` is bfloat16 on a GPU that has it, else float32; or the name of a dtype.
+        device: Where to put it; default: the GPU of this process, or the CPU.
+
+    Returns:
+        The model in evaluation mode, a `PeftModel` if it is an adapter.
+
+    Raises:
+        UsageError: It cannot be loaded, or the dtype is unknown.
+    """
+    from transformers import AutoModelForCausalLM
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    place = device or best_device()
+    chosen = _dtype(dtype, place)
+    local = _is_local(name)
+
+    def load() -> Any:
+        adapter = find_adapter_config_file(str(name), local_files_only=local)
+        if adapter is not None:
+            return _with_adapter(name, local, chosen)
+        return AutoModelForCausalLM.from_pretrained(name, dtype=chosen, local_files_only=local)
+
+    return _said("model", name, load).to(place).eval()
+
+
+def load_tokenizer(name: str | Path) -> Any:
+    """The tokenizer of a model; that of an adapter may lie with its base model.
+
+    Args:
+        name: Folder, or id on the hub.
+
+    Raises:
+        UsageError: It cannot be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    local = _is_local(name)
+    return _said(
+        "tokenizer",
+        name,
+        lambda: AutoTokenizer.from_pretrained(name, local_files_only=local),
+    )
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Without transformers' own bars and notices; its errors stay."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _with_adapter(name: str | Path, local: bool, dtype: torch.dtype) -> Any:
+    try:
+        from peft import AutoPeftModelForCausalLM
+    except ModuleNotFoundError as error:
+        message = f"{name} is an adapter, which needs the package peft: pip install peft."
+        raise UsageError(message) from error
+    return AutoPeftModelForCausalLM.from_pretrained(name, dtype=dtype, local_files_only=local)
+
+
+def _dtype(name: str, device: str) -> torch.dtype:
+    if name not in DTYPES:
+        raise UsageError(f'Expected a dtype of {", ".join(DTYPES)} but got "{name}".')
+    if name != "auto":
+        found: torch.dtype = getattr(torch, name)
+        return found
+    half = device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if half else torch.float32
+
+
+def _is_local(name: str | Path) -> bool:
+    """Whether a name is a folder; a name that can be neither folder nor hub id is refused."""
+    path = Path(name)
+    if path.is_dir():
+        return True
+    if isinstance(name, Path) or not _HUB_ID.fullmatch(name) or path.exists():
+        raise UsageError(f"{name}: no such folder of a model.", file=name)
+    return False
+
+
+def _said(what: str, name: str | Path, load: Callable[[], Any]) -> Any:
+    """Load something, or say in one line why not."""
+    try:
+        return load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"{name}: its {what} cannot be loaded ({reason}).", file=name) from error

@@ -1,0 +1,274 @@
+"""`mixlogit.margins`: from texts and two language models to a file of margins."""
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mixlogit.data import Dropped, TextBatch, Texts, texts
+from mixlogit.data.columns import ColumnNames
+from mixlogit.data.problems import BadRows
+from mixlogit.errors import DataError, DataWarning
+from mixlogit.lm.cache import ScoreCache
+from mixlogit.lm.encode import EncodingCounts, Truncation, encode
+from mixlogit.lm.pairing import Pairing, open_pairing
+from mixlogit.lm.processes import Processes, processes
+from mixlogit.lm.ratios import COLUMNS, margin_columns
+from mixlogit.lm.shards import Shards
+from mixlogit.run import run_lock
+
+__all__ = ["Margins", "margins"]
+
+Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all (0: unknown)
+_SHARD = 1000
+
+
+@dataclass(frozen=True)
+class Margins:
+    """What `margins` did.
+
+    Attributes:
+        output: The file of margins.
+        pairs: Comparisons in it.
+        pairs_per_second: Comparisons scored in a second by this run, all processes together.
+        cache_hits: Comparisons whose reference scores were in the cache.
+        fallback: What the models could not take, in words, or None.
+        counts: Comparisons truncated, merged and dropped on the way.
+        longer_chosen: Share of comparisons whose chosen answer has more tokens than the other,
+            among those with different lengths. Far from one half, length alone predicts choices.
+    """
+
+    output: Path
+    pairs: int
+    pairs_per_second: float
+    cache_hits: int
+    fallback: str | None
+    counts: EncodingCounts
+    longer_chosen: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of `mixlogit margins --json`."""
+        said = {**asdict(self), "output": str(self.output), "rows": self.counts.rows}
+        del said["counts"]
+        found = {"truncated": self.counts.truncated, "merged": self.counts.merged}
+        return {**said, **found, "dropped": len(self.counts.dropped)}
+
+
+def margins(
+    data: Any,
+    *,
+    policy: Any,
+    reference: Any | None = None,
+    output: str | Path,
+    tokenizer: Any | None = None,
+    max_length: int | None = None,
+    truncation: Truncation = "keep_start",
+    bad_rows: BadRows = "stop",
+    split: str | None = None,
+    dtype: str = "auto",
+    device: str | None = None,
+    batch_tokens: int | None = None,
+    shard_rows: int = _SHARD,
+    cache: str | Path | None = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **columns: Unpack[ColumnNames],
+) -> Margins:
+    """Margins of a policy against a reference, for any number of comparisons of texts.
+
+    Reads, scores and writes shard after shard; memory does not grow with the number of rows. A
+    run that was killed continues at its next shard when it is called again, and its file is the
+    same to the last byte. Under `torchrun` the processes share the shards.
+
+    Args:
+        data: As `texts` takes it, or a `Texts`.
+        policy: A model, or the folder or hub id of one or of an adapter.
+        reference: The same; None switches the policy's adapter off.
+        output: The Parquet file to write: the columns of the data in order, then `COLUMNS`.
+        tokenizer: A tokenizer, or the folder or hub id of one; the policy's if None.
+        max_length: Most tokens of a prompt with one answer; what the models take if None.
+        truncation: What remains of longer ones, as for `encode`.
+        bad_rows: `stop` at the first malformed row, or `drop` and count such rows.
+        split: Split of a hub data set.
+        dtype: Of models that are loaded: `auto` is bfloat16 on a GPU that has it, else float32.
+        device: Where models that are loaded go; the GPU of this process, or the CPU.
+        batch_tokens: Most tokens that go through a model at a time, padding included.
+        shard_rows: Rows of the data in a shard.
+        cache: Folder of reference scores; `auto` is that of the user (`MIXLOGIT_CACHE`, or
+            `~/.cache/mixlogit/reference`), None keeps none.
+        overwrite: Replace an earlier file, and work begun with other arguments.
+        progress: Called with a stage, rows done and rows in all.
+        **columns: Column names by role, as for `texts`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        DataError: A row is malformed, or a log-probability is not finite.
+        UsageError: The models or arguments cannot be used.
+        StorageError: The file exists, is in use, was begun otherwise, or cannot be written.
+    """
+    with processes() as group, ExitStack() as stack:
+        if isinstance(data, Texts):
+            stream = data
+        else:
+            stream = texts(
+                data, bad_rows=bad_rows, split=split, batch_rows=shard_rows, **columns
+            )
+        _refuse_columns(stream)
+        pairing = open_pairing(
+            policy,
+            reference,
+            tokenizer,
+            dtype=dtype,
+            device=device,
+            cache=_cache(cache),
+            max_length=max_length,
+            truncation=truncation,
+            batch_tokens=batch_tokens,
+        )
+        shards = Shards(Path(output))
+        work = True
+        if group.first:
+            shards.output.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(run_lock(shards.output))
+            manifest = {**_identity(stream), "bad_rows": bad_rows, **pairing.identity()}
+            work = shards.begin(manifest, overwrite=overwrite)
+        if group.total([work])[0]:
+            return _Run(stream, pairing, shards, group, bad_rows, progress)()
+        rows = pq.read_metadata(shards.output).num_rows
+        return Margins(shards.output, rows, 0.0, 0, pairing.fallback, EncodingCounts(), None)
+
+
+class _Run:
+    """One pass over the shards that are not there yet, and the merge."""
+
+    def __init__(
+        self,
+        stream: Texts,
+        pairing: Pairing,
+        shards: Shards,
+        group: Processes,
+        bad_rows: BadRows,
+        progress: Progress | None,
+    ) -> None:
+        self.stream = stream
+        self.pairing = pairing
+        self.shards = shards
+        self.group = group
+        self.bad_rows = bad_rows
+        self.progress = progress or (lambda stage, done, total: None)
+        self.pairs = self.cache_hits = 0
+
+    def __call__(self) -> Margins:
+        start = 0
+        while (end := self.shards.end(start)) is not None:
+            start = end
+        self.group.wait()  # all must see the same shards before the first one adds to them
+        begin = time.monotonic()
+        for number, batch in enumerate(self.stream.batches(start)):
+            mine = number % self.group.count == self.group.rank
+            if mine and self.shards.end(batch.start) is None:
+                self._shard(batch)
+            self.progress("scoring", batch.end, self.stream.n_rows or 0)
+        pairs, hits = self.group.total([self.pairs, self.cache_hits])
+        rate = pairs / max(time.monotonic() - begin, 1e-9)
+        result = self._summary(rate, int(hits))
+        self.group.wait()  # all have read what is removed now
+        if self.group.first:
+            self.shards.merge()
+        self.group.wait()
+        return result
+
+    def _shard(self, batch: TextBatch) -> None:
+        """Encode, score and write the comparisons of one batch."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # told once, at the end
+            encoded, counts = encode(
+                batch.table,
+                self.pairing.tokenizer,
+                max_length=self.pairing.max_length,
+                truncation=self.pairing.truncation,
+                bad_rows=self.bad_rows,
+                source=batch.source,
+            )
+        hits = self.pairing.cache_hits
+        found = margin_columns(
+            encoded,
+            self.pairing.policy,
+            self.pairing.reference,
+            tokens=self.pairing.batch_tokens,
+        )
+        self.pairs += len(encoded)
+        self.cache_hits += len(encoded) if self.pairing.cache_hits > hits else 0
+        table = batch.table.take(pa.array(encoded.row, pa.int64()))
+        for name in COLUMNS:
+            table = table.append_column(name, pa.array(found[name]))
+        _refuse_nan(batch, encoded.row, found["margin"])
+        length = found["length_chosen"] - found["length_rejected"]
+        record = {
+            "counts": counts + EncodingCounts(len(batch.dropped), dropped=batch.dropped),
+            "longer": int((length > 0).sum()),
+            "shorter": int((length < 0).sum()),
+            "pairs": len(encoded),
+        }
+        self.shards.write(batch.start, batch.end, table, record)
+
+    def _summary(self, rate: float, hits: int) -> Margins:
+        counts, pairs, longer, shorter = EncodingCounts(), 0, 0, 0
+        for record in self.shards.records():
+            dropped = tuple(Dropped(**entry) for entry in record["counts"].pop("dropped"))
+            counts += EncodingCounts(**record["counts"], dropped=dropped)
+            pairs += record["pairs"]
+            longer, shorter = longer + record["longer"], shorter + record["shorter"]
+        if self.group.first:
+            for finding in counts.findings:
+                warnings.warn(f"{self.stream.name}: {finding.message}", DataWarning, stacklevel=2)
+        share = longer / (longer + shorter) if longer + shorter else None
+        fallback = self.pairing.fallback
+        return Margins(self.shards.output, pairs, rate, hits, fallback, counts, share)
+
+
+def _cache(folder: str | Path | None) -> ScoreCache | None:
+    if folder is None:
+        return None
+    if folder == "auto":
+        home = Path.home() / ".cache" / "mixlogit" / "reference"
+        folder = os.environ.get("MIXLOGIT_CACHE", home)
+    return ScoreCache(folder)
+
+
+def _identity(stream: Texts) -> dict[str, Any]:
+    """What tells the data from others, in words of the arguments."""
+    named = stream.schema.names
+    return {"data": stream.sha256 or f"{stream.n_rows} rows", "columns": named}
+
+
+def _refuse_columns(stream: Texts) -> None:
+    taken = [name for name in stream.schema.names if name in COLUMNS]
+    if taken:
+        raise DataError(
+            f'{stream.name}: there is a column "{taken[0]}" already. Rename it, or start from '
+            f"the data without margins.",
+            file=stream.name,
+            column=taken[0],
+        )
+
+
+def _refuse_nan(batch: TextBatch, rows: list[int], margin: Any) -> None:
+    wrong = np.flatnonzero(~np.isfinite(margin))
+    if len(wrong):
+        file, row = batch.source.locate(rows[int(wrong[0])])
+        raise DataError(
+            f"{file}, row {row}: a log-probability is not finite. Try --dtype float32.",
+            file=file,
+            row=row,
+        )
