@@ -17,6 +17,7 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -286,27 +287,34 @@ def run(case: Case) -> dict[str, Any]:
     return out | {"cpu_seconds": time.process_time() - begin}
 
 
-SEEDS, LOG_SDS, ARMS = range(100, 108), (0.0, 1.0, 1.5, 2.0), ("dpo", "panel", "oracle")
+SEEDS, LOG_SDS = range(100, 108), (0.0, 1.0, 1.5, 2.0)
+ARMS, SINGLE = ("dpo", "panel", "oracle"), ("lognormal", "gamma", "mixdpo")
+CONTRARIANS: list[dict[str, Any]] = [
+    {"arm": arm, "log_sd": 1.0, "contrarians": 0.1} for arm in ("signed", "panel", "dpo", "oracle")
+]
 ELSEWHERE: list[dict[str, Any]] = [
-    *({"arm": arm, "log_sd": 1.0, "contrarians": 0.1} for arm in (*ARMS, "signed")),
-    {"arm": "signed", "log_sd": 1.0},
     *({"arm": arm, "log_sd": 1.5, "votes": 8} for arm in ARMS),
     *({"arm": arm, "log_sd": 1.5, "world": "hard"} for arm in ARMS),
+    {"arm": "signed", "log_sd": 1.0},
 ]
 
 
-def all_cases() -> list[Case]:
+def all_cases() -> Iterator[Case]:
     """Every run of the study, what is required first."""
-    cases = []
-    for beta, arms in ((0.3, (*ARMS, "lognormal", "gamma", "mixdpo")), (1.0, ()), (0.1, ARMS)):
-        for arm in arms or (*ARMS, "lognormal", "gamma", "mixdpo"):
-            for seed in SEEDS:
-                # without a spread the oracle knows nothing that DPO does not
-                sds = LOG_SDS[1:] if arm == "oracle" else LOG_SDS
-                cases += [Case(arm, seed, log_sd, beta) for log_sd in sds]
-        if beta == 0.3:
-            cases += [Case(seed=s, beta=beta, **case) for s in SEEDS for case in ELSEWHERE]
-    return cases
+    yield from _spreads(ARMS, 0.3)
+    yield from (Case(seed=seed, beta=0.3, **case) for case in CONTRARIANS for seed in SEEDS)
+    yield from _spreads(SINGLE, 0.3)
+    yield from (Case(seed=seed, beta=0.3, **case) for case in ELSEWHERE for seed in SEEDS)
+    yield from _spreads((*ARMS, *SINGLE), 1.0)
+    yield from _spreads(ARMS, 0.1)
+
+
+def _spreads(arms: tuple[str, ...], beta: float) -> Iterator[Case]:
+    for arm in arms:
+        for seed in SEEDS:
+            # without a spread the oracle knows nothing that DPO does not
+            for log_sd in LOG_SDS[1:] if arm == "oracle" else LOG_SDS:
+                yield Case(arm, seed, log_sd, beta)
 
 
 def run_all(path: Path) -> None:

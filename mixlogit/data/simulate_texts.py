@@ -140,7 +140,7 @@ def simulate_texts(
         >>> made.table.column_names
         ['prompt', 'chosen', 'rejected', 'respondent']
         >>> made.table["prompt"][0].as_py()
-        't7 t0'
+        't10 t1'
     """
     arguments = dict(locals())
     if not 1 <= respondents <= comparisons:

@@ -120,9 +120,7 @@ def margins(
         if isinstance(data, Texts):
             stream = data
         else:
-            stream = texts(
-                data, bad_rows=bad_rows, split=split, batch_rows=shard_rows, **columns
-            )
+            stream = texts(data, bad_rows=bad_rows, split=split, batch_rows=shard_rows, **columns)
         _refuse_columns(stream)
         pairing = open_pairing(
             policy,
