@@ -26,6 +26,7 @@ _PUBLIC = {
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "load": "mixlogit.data",
+    "margins": "mixlogit.lm",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
     "simulate": "mixlogit.data",

@@ -6,6 +6,7 @@ from typing import ClassVar
 __all__ = [
     "DataError",
     "DataWarning",
+    "Interrupted",
     "MixlogitError",
     "NumericsWarning",
     "StorageError",
@@ -73,6 +74,13 @@ class StorageError(MixlogitError):
 
     code = "storage"
     exit_code = 5
+
+
+class Interrupted(MixlogitError):
+    """Ctrl-C; exit code 130."""
+
+    code = "interrupted"
+    exit_code = 130
 
 
 class DataWarning(UserWarning):

@@ -11,15 +11,21 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from mixlogit import __version__
-from mixlogit.cli import check, doctor, fit, quickstart, simulate
+from mixlogit.cli import check, doctor, fit, margins, quickstart, simulate
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
-from mixlogit.errors import DataWarning, MixlogitError, NumericsWarning, StorageError, UsageError
+from mixlogit.errors import (
+    DataWarning,
+    Interrupted,
+    MixlogitError,
+    NumericsWarning,
+    StorageError,
+    UsageError,
+)
 from mixlogit.run import disk_full
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130
 _BUG = 1
 
 app = typer.Typer(
@@ -48,6 +54,7 @@ def _root(
 command(app, "quickstart", quickstart.quickstart)
 command(app, "check", check.check, reads_data=True)
 command(app, "simulate", simulate.simulate)
+command(app, "margins", margins.margins)
 command(app, "fit", fit.fit, reads_data=True)
 command(app, "doctor", doctor.show)
 
@@ -83,14 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "--debug" in argv:
                 traceback.print_exc()
             return _report(terminal, error)
-    if code == _INTERRUPTED:  # typer catches KeyboardInterrupt and gives its code
-        terminal.error(_Interrupted("Interrupted; nothing was written."))
+    if code == Interrupted.exit_code:  # typer catches KeyboardInterrupt and gives its code
+        terminal.error(Interrupted("Interrupted; nothing was written."))
     return code
-
-
-class _Interrupted(MixlogitError):
-    code = "interrupted"
-    exit_code = _INTERRUPTED
 
 
 class _Bug(MixlogitError):

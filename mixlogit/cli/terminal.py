@@ -7,6 +7,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -82,18 +83,25 @@ class Terminal:
             self._err.print(Text(clean(" ".join(str(error).split("\n"))), style="red"))
 
     @contextmanager
-    def progress(self, label: str) -> Iterator[Progress]:
-        """A bar on a terminal, a line for every tenth elsewhere; always on standard error."""
+    def progress(self, label: str, unit: str = "") -> Iterator[Progress]:
+        """A bar on a terminal, a line for every tenth elsewhere; always on standard error.
+
+        Args:
+            label: What is going on.
+            unit: What is counted; if given, their number in a second and the time left are told.
+        """
         if self.quiet:
             yield lambda stage, done, total: None
-        elif self._err.is_terminal:
-            with self._bar(label) as update:
+            return
+        pace = _Pace(unit)
+        if self._err.is_terminal:
+            with self._bar(label, pace) as update:
                 yield update
         else:
-            yield self._lines(label)
+            yield self._lines(label, pace)
 
     @contextmanager
-    def _bar(self, label: str) -> Iterator[Progress]:
+    def _bar(self, label: str, pace: "_Pace") -> Iterator[Progress]:
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
 
@@ -103,19 +111,39 @@ class Terminal:
             task = bar.add_task(clean(label), total=None)
 
             def update(stage: str, done: int, total: int) -> None:
-                words = clean(f"{label}  {stage}")
-                bar.update(task, description=words, completed=done, total=total)
+                words = clean(f"{label}  {stage}{pace(done, total)}")
+                bar.update(task, description=words, completed=done, total=total or None)
 
             yield update
 
-    def _lines(self, label: str) -> Progress:
+    def _lines(self, label: str, pace: "_Pace") -> Progress:
         said, last = ("", -1), time.monotonic()
 
         def update(stage: str, done: int, total: int) -> None:
             nonlocal said, last
             now = (stage, 10 * done // max(total, 1))
+            told = pace(done, total)
             if now != said and time.monotonic() - last >= _PAUSE:
                 said, last = now, time.monotonic()
-                self._err.print(Text(clean(f"{label}  {stage} {10 * now[1]}%")))
+                share = f"{10 * now[1]}%" if total else f"{done:,}"
+                self._err.print(Text(clean(f"{label}  {stage} {share}{told}")))
 
         return update
+
+
+class _Pace:
+    """How many of a unit are done in a second since the first call, and the time left."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self._first: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int) -> str:
+        now = time.monotonic()
+        self._first = self._first or (now, done)
+        begin, before = self._first
+        if not self.unit or done == before or now == begin:
+            return ""
+        rate = (done - before) / (now - begin)
+        left = timedelta(seconds=round((total - done) / rate)) if total else None
+        return f", {rate:,.3g} {self.unit} a second" + (f", {left} left" if left else "")

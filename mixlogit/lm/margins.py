@@ -3,6 +3,7 @@
 import os
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -42,6 +43,7 @@ class Margins:
         cache_hits: Comparisons whose reference scores were in the cache.
         fallback: What the models could not take, in words, or None.
         counts: Comparisons truncated, merged and dropped on the way.
+        positive: Share of comparisons with a positive margin, which agrees with the choice.
         longer_chosen: Share of comparisons whose chosen answer has more tokens than the other,
             among those with different lengths. Far from one half, length alone predicts choices.
     """
@@ -52,7 +54,8 @@ class Margins:
     cache_hits: int
     fallback: str | None
     counts: EncodingCounts
-    longer_chosen: float | None
+    positive: float | None = None
+    longer_chosen: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object of `mixlogit margins --json`."""
@@ -143,7 +146,7 @@ def margins(
         if group.total([work])[0]:
             return _Run(stream, pairing, shards, group, bad_rows, progress)()
         rows = pq.read_metadata(shards.output).num_rows
-        return Margins(shards.output, rows, 0.0, 0, pairing.fallback, EncodingCounts(), None)
+        return Margins(shards.output, rows, 0.0, 0, pairing.fallback, EncodingCounts())
 
 
 class _Run:
@@ -172,6 +175,7 @@ class _Run:
             start = end
         self.group.wait()  # all must see the same shards before the first one adds to them
         begin = time.monotonic()
+        self.progress("scoring", start, self.stream.n_rows or 0)
         for number, batch in enumerate(self.stream.batches(start)):
             mine = number % self.group.count == self.group.rank
             if mine and self.shards.end(batch.start) is None:
@@ -211,28 +215,36 @@ class _Run:
         for name in COLUMNS:
             table = table.append_column(name, pa.array(found[name]))
         _refuse_nan(batch, encoded.row, found["margin"])
-        length = found["length_chosen"] - found["length_rejected"]
+        longer = found["length_chosen"] - found["length_rejected"]
         record = {
             "counts": counts + EncodingCounts(len(batch.dropped), dropped=batch.dropped),
-            "longer": int((length > 0).sum()),
-            "shorter": int((length < 0).sum()),
             "pairs": len(encoded),
+            "positive": (found["margin"] > 0).sum(),
+            "longer": (longer > 0).sum(),
+            "shorter": (longer < 0).sum(),
         }
         self.shards.write(batch.start, batch.end, table, record)
 
     def _summary(self, rate: float, hits: int) -> Margins:
-        counts, pairs, longer, shorter = EncodingCounts(), 0, 0, 0
+        counts, said = EncodingCounts(), Counter[str]()
         for record in self.shards.records():
-            dropped = tuple(Dropped(**entry) for entry in record["counts"].pop("dropped"))
-            counts += EncodingCounts(**record["counts"], dropped=dropped)
-            pairs += record["pairs"]
-            longer, shorter = longer + record["longer"], shorter + record["shorter"]
+            told = record.pop("counts")
+            dropped = tuple(Dropped(**entry) for entry in told.pop("dropped"))
+            counts += EncodingCounts(**told, dropped=dropped)
+            said.update(record)
         if self.group.first:
             for finding in counts.findings:
                 warnings.warn(f"{self.stream.name}: {finding.message}", DataWarning, stacklevel=2)
-        share = longer / (longer + shorter) if longer + shorter else None
-        fallback = self.pairing.fallback
-        return Margins(self.shards.output, pairs, rate, hits, fallback, counts, share)
+        return Margins(
+            output=self.shards.output,
+            pairs=said["pairs"],
+            pairs_per_second=rate,
+            cache_hits=hits,
+            fallback=self.pairing.fallback,
+            counts=counts,
+            positive=_share(said["positive"], said["pairs"] - said["positive"]),
+            longer_chosen=_share(said["longer"], said["shorter"]),
+        )
 
 
 def _cache(folder: str | Path | None) -> ScoreCache | None:
@@ -259,6 +271,10 @@ def _refuse_columns(stream: Texts) -> None:
             file=stream.name,
             column=taken[0],
         )
+
+
+def _share(these: int, others: int) -> float | None:
+    return these / (these + others) if these + others else None
 
 
 def _refuse_nan(batch: TextBatch, rows: list[int], margin: Any) -> None:

@@ -13,6 +13,7 @@ from mixlogit.errors import UsageError
 from mixlogit.lm.head import token_log_probs
 from mixlogit.lm.rows import Row, attention, batches, collate, separate
 from mixlogit.lm.support import Support, body_and_head, find_support
+from mixlogit.lm.threads import worth_threads
 
 __all__ = ["Scorer", "Scores", "evaluating"]
 
@@ -125,7 +126,7 @@ class Scorer:
         ends = list(accumulate((len(row.answers) for row in rows), initial=0))
         spans = [range(start, end) for start, end in pairwise(ends)]
         logp = torch.zeros(ends[-1], dtype=torch.float64)
-        with evaluating(self.model), torch.no_grad():
+        with evaluating(self.model), worth_threads(self.model), torch.no_grad():
             for batch in batches(rows, tokens):
                 scores = self(self.collate([rows[at] for at in batch]))
                 where = torch.tensor([answer for at in batch for answer in spans[at]])
