@@ -37,9 +37,11 @@ class Study:
 
     Args:
         path: The file of runs.
+        last: Take every run's last epoch, not the best by validation score.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, last: bool = False) -> None:
+        self.last = last
         self.runs: dict[tuple[str, Cell], dict[float, dict[int, dict[str, Any]]]] = {}
         for line in path.read_text(encoding="utf-8").splitlines():
             run = json.loads(line)
@@ -59,13 +61,16 @@ class Study:
             if len(seeds) < whole:
                 continue  # not finished
             epochs = {
-                seed: max(run["epochs_measured"], key=lambda epoch: epoch["score"]) | {"run": run}
+                seed: self._epoch(run["epochs_measured"]) | {"run": run}
                 for seed, run in seeds.items()
             }
             score = float(np.mean([epoch["score"] for epoch in epochs.values()]))
             if score > top:
                 top, chosen = score, {s: e | {"beta": beta} for s, e in epochs.items()}
         return chosen
+
+    def _epoch(self, epochs: list[dict[str, float]]) -> dict[str, Any]:
+        return epochs[-1] if self.last else max(epochs, key=lambda epoch: epoch["score"])
 
     def gains(self, arm: str, cell: Cell, base: str = "dpo") -> np.ndarray:
         """Accuracy of an arm minus that of another, by seed."""
@@ -249,8 +254,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Table and picture of benchmarks/alignment.py.")
     parser.add_argument("--runs", type=Path, default=Path("alignment.jsonl"))
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--last-epoch", action="store_true", help="no choice of epoch")
     chosen = parser.parse_args()
-    study = Study(chosen.runs)
+    study = Study(chosen.runs, last=chosen.last_epoch)
     for line in lines(study):
         print(line)
     if chosen.plot:
