@@ -42,7 +42,13 @@ def comparisons(n: int = 160, people: int = 10, seed: int = 1) -> pa.Table:
 
 
 def trainer(
-    output: Path, *, model: Any = None, train: Any = None, evaluate: Any = None, **arguments: Any
+    output: Path,
+    *,
+    model: Any = None,
+    train: Any = None,
+    evaluate: Any = None,
+    callbacks: Any = None,
+    **arguments: Any,
 ) -> MixDPOTrainer:
     """A trainer on the CPU that keeps quiet."""
     chosen: dict[str, Any] = {
@@ -62,6 +68,7 @@ def trainer(
         train_dataset=comparisons() if train is None else train,
         eval_dataset=evaluate,
         processing_class=tokenizer(),
+        callbacks=callbacks,
     )
 
 

@@ -16,8 +16,10 @@ from transformers.trainer_utils import rotate_checkpoints
 from mixlogit.align.checkpoint import newest_whole, write_manifest
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
-from mixlogit.align.objective import make_objective
+from mixlogit.align.model import drop_nothing, load_weights
+from mixlogit.align.objective import Objective, make_objective
 from mixlogit.align.refit import refit, spread_warning
+from mixlogit.align.signals import StopOnSignal
 from mixlogit.align.state import load_strength, save_strength
 from mixlogit.align.units import units_in
 from mixlogit.errors import NumericsWarning
@@ -29,7 +31,7 @@ from mixlogit.models import Posterior
 __all__ = ["MixDPOTrainer"]
 
 
-class _StrengthStep(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+class _StrengthStep(TrainerCallback):
     """Calls the trainer behind each optimiser step, before anything is logged or saved."""
 
     def __init__(self, trainer: "MixDPOTrainer") -> None:
@@ -40,7 +42,7 @@ class _StrengthStep(TrainerCallback):  # type: ignore[misc]  # transformers is n
         self.trainer.strength_step()
 
 
-class MixDPOTrainer(Trainer):  # type: ignore[misc]
+class MixDPOTrainer(Trainer):
     """Aligns a causal language model through the model of preference strength.
 
     Args:
@@ -56,7 +58,13 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
 
     Attributes:
         objective: The strength that is learned.
+        scorer: Scores answers by the policy.
+        reference: Log-ratios of the reference, of chosen against rejected, by data set.
     """
+
+    args: MixDPOConfig
+    train_dataset: PreferenceData
+    eval_dataset: Any
 
     def __init__(
         self,
@@ -72,7 +80,7 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
             processing_class = processing_class or load_tokenizer(model)
             model = load_model(model, device="cpu")
         if args.disable_dropout:
-            _drop_nothing(model)
+            drop_nothing(model)
         self.scorer = Scorer(model)
         train = self._read(train_dataset, processing_class, args)
         evaluated = None
@@ -89,7 +97,7 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
             **others,
         )
         self.model_accepts_loss_kwargs = False  # our loss is a mean over the batch
-        self.objective = make_objective(train.comparisons, args.strength())
+        self.objective: Objective = make_objective(train.comparisons, args.strength())
         adapted = hasattr(model, "disable_adapter")
         other = ref_model if ref_model is not None else None if adapted else model
         reference = Reference(self.scorer, other)
@@ -98,6 +106,8 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
             self.reference["eval"] = self._log_ratios(reference, evaluated)
             self._judges = units_in(self.objective.votes, train.comparisons, evaluated.comparisons)
         self.add_callback(_StrengthStep(self))
+        self._stop = StopOnSignal()
+        self.add_callback(self._stop)
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._told: list[dict[str, float]] = []
         self._watched: tuple[list[float], list[float]] = ([], [])
@@ -123,7 +133,8 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
 
     def _log_ratios(self, scored: Any, data: PreferenceData) -> Tensor:
         """Log-probability of chosen minus rejected, a `comparison`-vector, float64."""
-        logp = scored.score(data.rows, tokens=self.args.score_tokens).logp
+        with self.accelerator.autocast():  # as in training: margins are to start at 0
+            logp: Tensor = scored.score(data.rows, tokens=self.args.score_tokens).logp
         chosen, rejected = logp.view(-1, 2).unbind(-1)
         return chosen - rejected
 
@@ -197,7 +208,7 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
         first, second = (
             self.objective.log_predictive(sign * margin, unit, block) for sign in (1, -1)
         )
-        outcome = self.eval_dataset.comparisons.outcome[index]
+        outcome: Tensor = self.eval_dataset.comparisons.outcome[index]
         return outcome * first + (1 - outcome) * second
 
     def _metrics(self, found: EvalPrediction) -> dict[str, float]:
@@ -225,19 +236,31 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
     def posterior(self) -> Posterior:
         """The strength fitted freely on the policy's present margins."""
         if self._posterior is None:
-            data: PreferenceData = self.train_dataset
+            data = self.train_dataset
             margin = self._log_ratios(self.scorer, data) - self.reference["train"]
             self._posterior = refit(data.comparisons, margin, self.args.strength())
         return self._posterior
 
-    def train(self, resume_from_checkpoint: Any = None, **others: Any) -> Any:
-        """Train; `resume_from_checkpoint="auto"` goes on from the newest whole checkpoint."""
+    def train(
+        self,
+        resume_from_checkpoint: Any = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> Any:
+        """Train; `resume_from_checkpoint="auto"` goes on from the newest whole checkpoint.
+
+        Raises:
+            KeyboardInterrupt: If a signal ended it; a checkpoint was saved.
+        """
         self._posterior = None
         if resume_from_checkpoint == "auto":
             rename = self.args.should_save
-            found = newest_whole(self.args.output_dir, rename=rename)
+            found = newest_whole(str(self.args.output_dir), rename=rename)
             resume_from_checkpoint = None if found is None else str(found)
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **others)
+        output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+        if self._stop.received is not None:
+            raise KeyboardInterrupt
+        return output
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Model, optimiser and strength, then the manifest; only then are older ones removed."""
@@ -263,22 +286,10 @@ class MixDPOTrainer(Trainer):  # type: ignore[misc]
         load_strength(self.objective, resume_from_checkpoint)
 
     def _load_best_model(self) -> None:
-        self._load_weights(self.state.best_model_checkpoint, self.model)
-        load_strength(self.objective, self.state.best_model_checkpoint)
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
     def _load_weights(self, folder: str, model: Any) -> None:
-        """Weights by their own names, none left out (transformers 5.23 leaves heads behind)."""
         if self.is_fsdp_enabled or hasattr(model, "peft_config"):
             super()._load_from_checkpoint(folder, model)
             return
-        saved = type(model).from_pretrained(folder, dtype=model.dtype, local_files_only=True)
-        model.load_state_dict(saved.state_dict(), strict=True)
-
-
-def _drop_nothing(model: nn.Module) -> None:
-    """Set every dropout of a model to 0."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
+        load_weights(model, folder)

@@ -1,6 +1,8 @@
 """The trainer: resume, accumulation, processes, and what it logs and measures."""
 
+import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,10 @@ from alignable import comparisons, policy, trainer, weights
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor
+from transformers import TrainerCallback
 from tree import ROOT
 
+from mixlogit.align.checkpoint import fault_of
 from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.errors import UsageError
 
@@ -114,6 +118,40 @@ def test_two_processes_hold_one_strength_and_equal_one_process(
     alone.train()
     for name, value in weights(alone).items():
         torch.testing.assert_close(ranks[0][name], value, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_within_one_step(number: int, tmp_path: Path) -> None:
+    class Signal(TrainerCallback):
+        def on_step_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            if state.global_step == 6:
+                os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    stopped = trainer(tmp_path, callbacks=[Signal()])
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    assert stopped.state.global_step == 7
+    assert fault_of(tmp_path / "checkpoint-7") is None
+    assert signal.getsignal(number) == before
+
+
+def test_half_precision_starts_at_margins_of_nearly_zero(tmp_path: Path) -> None:
+    made = trainer(tmp_path, bf16=True, max_steps=1, logging_steps=1, save_strategy="no")
+    made.train()
+    assert abs(made.state.log_history[0]["margins"]) < 0.02
+    assert made.state.log_history[0]["loss"] == pytest.approx(math.log(2), abs=0.01)
+
+
+def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:
+    plain, saving = (
+        trainer(tmp_path / str(on), activation_checkpointing=on, max_steps=4, save_strategy="no")
+        for on in (False, True)
+    )
+    for one in (plain, saving):
+        one.train()
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(saving)[name], value, rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_logged_and_measured(tmp_path: Path) -> None:
