@@ -166,7 +166,7 @@ def _result(
     strengths = pd.DataFrame()
     if problem.panel:
         strengths = strength_table(problem, individuals(problem, joint, flat))
-    log_likelihood = unit_log_likelihood(joint, theta)
+    log_likelihood = unit_log_likelihood(problem, joint, theta)
     tree = make_tree(problem, joint, inferred, named, prior, log_likelihood)
     checks = make_checks(joint, inferred, named, prior)
     verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
@@ -181,7 +181,7 @@ def _result(
         },
         "groups": _groups(named, problem),
         "tastes": {},
-        "elpd": _elpd(log_likelihood),
+        "elpd": _elpd(log_likelihood, problem.panel),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
         "verdict": verdict.to_dict(),
@@ -235,8 +235,8 @@ def _groups(named: Named, problem: Problem) -> dict[str, Any]:
     return out
 
 
-def _elpd(log_likelihood: np.ndarray | None) -> dict[str, Any] | None:
-    """Leave-one-respondent-out elpd by importance weights 1/p, truncated at sqrt(draws) x mean."""
+def _elpd(log_likelihood: np.ndarray | None, panel: bool) -> dict[str, Any] | None:
+    """Leave-one-unit-out elpd by importance weights 1/p, truncated at sqrt(draws) x mean."""
     if log_likelihood is None:
         return None
     flat = torch.from_numpy(log_likelihood).flatten(0, 1)
@@ -246,7 +246,11 @@ def _elpd(log_likelihood: np.ndarray | None) -> dict[str, Any] | None:
     each = torch.logsumexp(log_weight + flat, 0) - torch.logsumexp(log_weight, 0)
     each = each.to(torch.float64)
     se = float(each.std(correction=0)) * len(each) ** 0.5
-    return {"estimate": float(each.sum()), "se": se, "per": "respondent"}
+    return {
+        "estimate": float(each.sum()),
+        "se": se,
+        "per": "respondent" if panel else "comparison",
+    }
 
 
 def _held_out(

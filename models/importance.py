@@ -8,11 +8,12 @@ from torch import Tensor
 
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.psis import pareto_smooth
+from mixlogit.models.student import draw_t, log_t
 
-__all__ = ["Weighted", "importance_draws"]
+__all__ = ["Weighted", "importance_draws", "weighted_draws"]
 
-_DEGREES = 5.0  # of the t proposals
-_PILOT = 0.4  # share of the proposals that is drawn from the guide itself
+_PILOT, _WIDE = 0.3, 0.15  # shares of the proposals from the guide itself, and from it stretched
+_STRETCH, _LONG = 3.0, ("normal_cv", "normal_gaps", "normal_lapse")
 _TRUST = (
     5.0  # effective pilot draws a parameter at which their moments count as much as the guide's
 )
@@ -48,10 +49,12 @@ def importance_draws(
 ) -> Weighted:
     """Draw from multivariate t distributions, weight by the joint density, resample.
 
-    The first proposals come from a t around the guide; the others from a t with the moments that
-    those gave, which repairs a guide that is too narrow or off the posterior's mean. All are
-    weighted against the mixture (adaptive multiple importance sampling, Cornuet et al. 2012).
-    Resampling is systematic and its order shuffled, so that draws can be read as exchangeable.
+    The first proposals come from a t around the guide, some of them reaching three times further
+    along cv and lapse rate, where a posterior has the long tail of its prior (a defensive
+    mixture, Hesterberg 1995). The others come from a t with the moments that those gave, which
+    repairs a guide that is too narrow or off the mean. All are weighted against the mixture
+    (adaptive multiple importance sampling, Cornuet et al. 2012). Resampling is systematic and its
+    order shuffled, so that draws can be read as exchangeable.
 
     Args:
         joint: The target.
@@ -61,22 +64,36 @@ def importance_draws(
         draws: Number of draws to return.
         generator: Source of randomness.
     """
-    n_pilot = round(_PILOT * proposals)
-    first = location, torch.linalg.cholesky(root @ root.mT)
-    theta = _draw(*first, n_pilot, generator)
+    covariance = root @ root.mT
+    parts = [
+        (round(_PILOT * proposals), location, torch.linalg.cholesky(covariance)),
+        (round(_WIDE * proposals), location, torch.linalg.cholesky(_stretched(joint, covariance))),
+    ]
+    theta = torch.cat([draw_t(*part[1:], part[0], generator) for part in parts])
     with torch.no_grad():
         target = joint(theta)
-    second = _matched(theta, target - _log_t(theta, *first), *first)
-    more = _draw(*second, proposals - n_pilot, generator)
+    matched = _matched(theta, target - _log_mixture(theta, parts), *parts[0][1:])
+    parts.append((proposals - len(theta), *matched))
+    more = draw_t(*matched, proposals - len(theta), generator)
     with torch.no_grad():
         target = torch.cat([target, joint(more)])
     theta = torch.cat([theta, more])
-    share = n_pilot / proposals
-    log_weight = target - torch.logaddexp(
-        _log_t(theta, *first) + math.log(share), _log_t(theta, *second) + math.log1p(-share)
-    )
+    return weighted_draws(theta, target - _log_mixture(theta, parts), draws, generator)
+
+
+def weighted_draws(
+    theta: Tensor, log_weight: Tensor, draws: int, generator: torch.Generator
+) -> Weighted:
+    """Smooth the weights of proposals and resample them.
+
+    Args:
+        theta: Proposals, `draw x replicate x parameter`.
+        log_weight: Log target minus log proposal, `draw x replicate`.
+        draws: Number of draws to return.
+        generator: Source of randomness.
+    """
     log_weight = torch.where(torch.isfinite(log_weight), log_weight, -torch.inf)
-    log_evidence = torch.logsumexp(log_weight, 0) - math.log(proposals)
+    log_evidence = torch.logsumexp(log_weight, 0) - math.log(len(theta))
     smoothed, k_hat = pareto_smooth(log_weight.T.clamp_min(-1e300))
     weight = smoothed.exp()
     picked = _resample(weight, draws, generator)
@@ -94,33 +111,23 @@ def _resample(weight: Tensor, draws: int, generator: torch.Generator) -> Tensor:
     return picked.gather(-1, shuffle).T
 
 
-def _draw(location: Tensor, root: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Draws of a multivariate t: `draw x replicate x parameter`."""
-    shape = (count, *location.shape)
-    eps = torch.randn(shape, generator=generator, dtype=torch.float64)
-    chi = torch.randn(*shape[:2], int(_DEGREES), generator=generator, dtype=torch.float64)
-    mixing = (chi.square().sum(-1) / _DEGREES).rsqrt()
-    return location + mixing.unsqueeze(-1) * torch.einsum("rpq,drq->drp", root, eps)
+def _log_mixture(theta: Tensor, parts: list[tuple[int, Tensor, Tensor]]) -> Tensor:
+    """Log density of draws from t's, each given by its number of draws, location and root."""
+    total = sum(count for count, _, _ in parts)
+    each = [log_t(theta, *part)[0] + math.log(count / total) for count, *part in parts if count]
+    return torch.logsumexp(torch.stack(each), 0)
 
 
-def _log_t(theta: Tensor, location: Tensor, root: Tensor) -> Tensor:
-    """Log density of a multivariate t: `draw x replicate`.
-
-    Args:
-        theta: `draw x replicate x parameter`.
-        location: `replicate x parameter`.
-        root: Lower triangular root of the scale, `replicate x parameter x parameter`.
-    """
-    size = root.shape[-1]
-    steps = (theta - location).permute(1, 2, 0)
-    square = torch.linalg.solve_triangular(root, steps, upper=False).square().sum(-2).T
-    constant = (
-        math.lgamma(0.5 * (_DEGREES + size))
-        - math.lgamma(0.5 * _DEGREES)
-        - 0.5 * size * math.log(_DEGREES * math.pi)
-    )
-    log_det = root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return constant - log_det - 0.5 * (_DEGREES + size) * torch.log1p(square / _DEGREES)
+def _stretched(joint: LogJoint, covariance: Tensor) -> Tensor:
+    """Covariance with wider marginals of the sites in `_LONG`, the others given them unchanged."""
+    sites = [site for site in joint.sites if site.name in _LONG]
+    long = [k for site in sites for k in range(site.start, site.stop)]
+    if not long:
+        return covariance
+    across = covariance[..., long]
+    gain = torch.linalg.solve(across[..., long, :], across.mT)
+    stretched: Tensor = covariance + (_STRETCH**2 - 1.0) * across @ gain
+    return stretched
 
 
 def _matched(

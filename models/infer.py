@@ -17,6 +17,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
+from mixlogit.models.refine import refined_draws
 
 __all__ = ["Inferred", "infer", "root_of_covariance"]
 
@@ -145,19 +146,35 @@ def _best_mode(
 ) -> tuple[Mode, float, float]:
     """The best of several modes, the largest shortfall of the others (nats), and seconds."""
     begin = time.monotonic()
-    modes, derivatives = [], None
-    if joint.size > _HIGH and joint.spec.utility_basis is not None:
-        derivatives = partial(utility_hessian, joint)
-    for chain in range(1 if joint.size > _HIGH else chains):
-        start = joint.start()
-        if chain:
-            offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
-            start = start + 0.7 * offset
-        modes.append(find_mode(joint, start, derivatives=derivatives))
-        say("mode", chain + 1, chains)
+    if joint.size > _HIGH:
+        modes = [_mode_of_many(joint)]
+        say("mode", 1, 1)
+    else:
+        modes = []
+        for chain in range(chains):
+            start = joint.start()
+            if chain:
+                offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
+                start = start + 0.7 * offset
+            modes.append(find_mode(joint, start))
+            say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
     return best, spread, time.monotonic() - begin
+
+
+def _mode_of_many(joint: LogJoint) -> Mode:
+    """The mode with many parameters; item utilities start at those of fixed strength."""
+    if joint.spec.utility_basis is None:
+        return find_mode(joint, joint.start())
+    start = joint.start()
+    if joint.spec.family != "fixed" or joint.spec.lapse:
+        simple = replace(joint.spec, family="fixed", lapse=False, groups=())
+        fixed = LogJoint(joint.program, joint.likelihood, simple, joint.draws_at_once)
+        known = fixed.unpack(_mode_of_many(fixed).theta.unsqueeze(0))["utilities_free"]
+        site = next(site for site in joint.sites if site.name == "utilities_free")
+        start[:, site.start : site.stop] = known
+    return find_mode(joint, start, derivatives=partial(utility_hessian, joint))
 
 
 def _by_importance(
@@ -186,18 +203,33 @@ def _by_importance(
             )
         )
         say("posterior", chain + 1, chains)
+    out = _collected(so_far, parts, elbo)
+    if not _good(out) and joint.n_replicates == 1:
+        pilot = out.theta.reshape(-1, joint.size)
+        say("refining", 0, 1)
+        parts = refined_draws(joint, pilot, chains=chains, draws=draws, generator=generator)
+        out = _collected(so_far, parts, elbo)
+    return out, _good(out)
+
+
+def _good(found: Inferred) -> bool:
+    """Whether importance resampling can be trusted."""
+    return bool((found.k_hat <= K_LIMIT).all()) and bool((found.effective >= _FEW).all())
+
+
+def _collected(so_far: Inferred, parts: list[Weighted], elbo: list[float]) -> Inferred:
+    """The restarts' draws as one result."""
     log_weight = torch.cat([part.log_weight for part in parts])
     k_hat = pareto_smooth(log_weight.T.clamp_min(-1e300))[1]  # of all: less noisy than of each
     effective = torch.stack([part.effective for part in parts]).sum(0)
     evidence = torch.logsumexp(torch.stack([part.log_evidence for part in parts]), 0)
-    out = replace(
+    return replace(
         so_far,
         theta=torch.stack([part.theta for part in parts]),
         method="importance",
         k_hat=k_hat,
         effective=effective,
-        log_evidence=evidence - math.log(chains),
+        log_evidence=evidence - math.log(len(parts)),
         evidence_by="importance",
         elbo=elbo,
     )
-    return out, bool((k_hat <= K_LIMIT).all()) and bool((effective >= _FEW).all())

@@ -57,6 +57,10 @@ class Problem:
     ) -> None:
         if panel and data.respondent is None:
             raise UsageError("A panel needs respondents. Name their column with --respondent.")
+        if data.kind == "texts":
+            raise UsageError(
+                'Texts alone cannot be fitted: make margins with "mixlogit margins" first.'
+            )
         missing = [column for column in by if column not in data.groups]
         if missing:
             known = ", ".join(data.groups) or "none"

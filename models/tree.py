@@ -7,53 +7,74 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from mixlogit.choice.panel import PanelLikelihood
-from mixlogit.choice.utility import UtilityLikelihood
+from mixlogit.choice.batching import select
+from mixlogit.choice.link import log_lapsed
+from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
 from mixlogit.models.problem import Problem
+from mixlogit.models.sites import Sampled
 
 __all__ = ["make_tree", "unit_log_likelihood"]
 
 _ELEMENTS = 20_000_000  # draws x respondents of log-likelihood kept
+_CHOICE_NODES = 64  # about as many evaluations a choice probability takes
 _COMPARISONS = 40_000  # per-comparison log-likelihoods are kept up to so many comparisons
 
 
-def unit_log_likelihood(joint: LogJoint, theta: Tensor) -> np.ndarray | None:
-    """Marginal log-likelihood of every respondent at thinned draws, float32.
+def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.ndarray | None:
+    """Marginal log-likelihood of every unit at thinned draws, float32.
 
     Args:
+        problem: The data.
         joint: The fitted program.
         theta: `chain x draw x parameter`.
 
     Returns:
-        `chain x draw x respondent` with as many draws a chain as memory allows; by comparison
-        where there is no panel, None where those are more than 40,000.
+        `chain x draw x unit` with as many draws a chain as memory allows; a unit is a respondent
+        (in each combination of groups), or a comparison where there is no panel. None without a
+        panel where there are more than 40,000 comparisons.
     """
     likelihood: Any = joint.likelihood
     chains, draws, size = theta.shape
-    if isinstance(likelihood, PanelLikelihood):
-        n_units = likelihood.table.values.shape[1]
-    elif isinstance(likelihood, UtilityLikelihood) and likelihood.panel:
-        n_units = likelihood.n_respondents
-    else:
-        return None
-    cost = n_units
-    if isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
+    n_units = cost = int(problem.units.of_comparison.max()) + 1
+    if not problem.panel:
+        if n_units > _COMPARISONS:
+            return None
+        cost *= _CHOICE_NODES
+    elif isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
         cost = max(n_units, 3 * len(likelihood.rows.weight))
     kept = min(draws, max(10, _ELEMENTS // (chains * cost)))
     thin = theta[:, torch.linspace(0, draws - 1, kept).round().long()].reshape(-1, 1, size)
+    at_once = joint.draws_at_once if problem.panel else max(1, _ELEMENTS // (4 * cost))
     parts = []
-    for part in thin.split(joint.draws_at_once):
+    for part in thin.split(at_once):
         sampled = joint.sampled(part)
         with torch.no_grad():
-            if sampled.utilities is None:
+            if not problem.panel:
+                each = _by_comparison(problem, joint, sampled)
+            elif sampled.utilities is None:
                 each = likelihood.by_respondent(sampled.family, sampled.lapse)
             else:
                 each = likelihood.by_respondent(*sampled)
         parts.append(each.to(torch.float32))
     return torch.cat(parts).view(chains, kept, n_units).numpy()
+
+
+def _by_comparison(problem: Problem, joint: LogJoint, sampled: Sampled) -> Tensor:
+    """Log-likelihood of each comparison by itself: `draw x comparison`."""
+    if sampled.utilities is None:
+        margin, comparison, weight = problem.margin, problem.index, problem.weight
+    else:
+        assert isinstance(joint.likelihood, UtilityLikelihood)
+        rows = joint.likelihood.rows
+        margin = latent_margins(rows, sampled.utilities)
+        comparison, weight = rows.respondent, rows.weight
+    own = select(sampled.family, problem.units.block[comparison])
+    each = log_lapsed(own.log_choice_prob(margin), sampled.lapse) * weight
+    out = each.new_zeros(len(each), problem.data.n_comparisons)
+    return out.index_add(1, comparison, each)
 
 
 def make_tree(
@@ -64,7 +85,7 @@ def make_tree(
     prior: Named,
     log_likelihood: np.ndarray | None,
 ) -> xr.DataTree:
-    """Posterior, prior, log-likelihood by respondent, observed and constant data."""
+    """Posterior, prior, log-likelihood by unit, observed and constant data."""
     groups = {
         "posterior": _dataset(named),
         "prior": _dataset(prior),
@@ -79,9 +100,10 @@ def make_tree(
         "constant_data": _constants(problem),
     }
     if log_likelihood is not None:
+        name, dim = ("panel", "unit") if problem.panel else ("choice", "comparison")
+        coords = {"unit": unit_labels(problem)} if problem.panel else {}
         groups["log_likelihood"] = xr.Dataset(
-            {"panel": (("chain", "draw", "unit"), log_likelihood)},
-            coords={"unit": unit_labels(problem)},
+            {name: (("chain", "draw", dim), log_likelihood)}, coords=coords
         )
     attrs = {"family": joint.spec.family, "panel": int(problem.panel), "creator": "mixlogit"}
     tree = xr.DataTree.from_dict(groups)

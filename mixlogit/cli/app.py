@@ -54,7 +54,7 @@ def _root(
 command(app, "quickstart", quickstart.quickstart)
 command(app, "check", check.check, reads_data=True)
 command(app, "simulate", simulate.simulate)
-command(app, "margins", margins.margins)
+command(app, "margins", margins.margins, reads_data=True)
 command(app, "fit", fit.fit, reads_data=True)
 command(app, "doctor", doctor.show)
 

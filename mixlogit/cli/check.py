@@ -14,7 +14,7 @@ def check(call: Invocation) -> None:
     """Validate rows, print the data card, say what the data can and cannot identify."""
     import mixlogit as ml
 
-    data = call.load()
+    data = call.load(texts_suffice=True)
     card: dict[str, Any] = ml.data_card(data)
     say = call.terminal.say
     say(f"data     {data_line(data)}")
@@ -24,6 +24,8 @@ def check(call: Invocation) -> None:
         say(f"dropped  {dropped.file or data.source}, row {dropped.row}: {dropped.reason}")
     for warning in card["warnings"]:
         say(f"warning  {warning['message']}", style="yellow")
+    if "length" in card:
+        say(f"length   {_length(card['length'])}")
     identified = card["identified"]
     for what in ("strength", "taste"):
         say(f"{what:<9}{'can' if identified[what] else 'cannot'} be estimated from these data")
@@ -34,6 +36,15 @@ def check(call: Invocation) -> None:
             write_json(run.folder / "data.json", data_record(data))
         say(f"Wrote {call.output / 'data.json'}")
     call.terminal.result(card)
+
+
+def _length(found: dict[str, float | None]) -> str:
+    if found["longer_chosen"] is None or found["correlation"] is None:
+        return "does not differ between chosen and rejected texts"
+    return (
+        f"the longer text was chosen in {found['longer_chosen']:.0%} of comparisons "
+        f"(correlation of length with choice {found['correlation']:+.2f})"
+    )
 
 
 def _names(column: Any) -> str:

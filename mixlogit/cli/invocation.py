@@ -49,11 +49,12 @@ class Invocation:
     columns: Mapping[str, Any] = field(default_factory=dict)
     argv: Sequence[str] = ()
 
-    def load(self, data: str | None = None) -> "Comparisons":
+    def load(self, data: str | None = None, *, texts_suffice: bool = False) -> "Comparisons":
         """The comparisons in DATA, or in another file with the same columns."""
         import mixlogit as ml
 
-        loaded: Comparisons = ml.load(**{**self.columns, "data": data or self.columns["data"]})
+        options = {**self.columns, "data": data or self.columns["data"]}
+        loaded: Comparisons = ml.load(**options, texts_suffice=texts_suffice)
         return loaded
 
     def folder(self, path: Path, *, overwrite: bool | None = None) -> RunFolder:

@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["margins"]
 
-_COLUMNS = "Columns (a column of the option's own name is found without it)"
 _MODELS = "Models"
 _WORK = "How the work is done"
-
-
-def _column(text: str) -> Any:
-    return typer.Option(help=text, metavar="COLUMN", rich_help_panel=_COLUMNS)
 
 
 def _model(text: str, metavar: str = "MODEL") -> Any:
@@ -33,21 +28,13 @@ def _work(text: str, metavar: str = "N") -> Any:
     return typer.Option(help=text, metavar=metavar, rich_help_panel=_WORK)
 
 
-_Texts = Annotated[
-    str,
-    typer.Argument(
-        help="A CSV, JSONL, JSON or Parquet file, a folder of them, or a hub id.", metavar="DATA"
-    ),
-]
 _Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
 _Truncation = Literal["keep_start", "keep_end"]
-_BadRows = Literal["stop", "drop"]
 
 
 def margins(
     call: Invocation,
     *,
-    data: _Texts,
     policy: Annotated[str, _model("The policy: a folder or hub id, also of an adapter.")],
     reference: Annotated[
         str | None, _model("The reference; default: the policy without its adapter.")
@@ -55,19 +42,12 @@ def margins(
     tokenizer: Annotated[str | None, _model("The tokenizer, if not the policy's.")] = None,
     dtype: Annotated[_Dtype, _model("Of the weights; auto: bfloat16 on a GPU.", "DTYPE")] = "auto",
     device: Annotated[str | None, _model("Such as cpu or cuda:0.", "DEVICE")] = None,
-    prompt: Annotated[str | None, _column("Prompts.")] = None,
-    chosen: Annotated[str | None, _column("Preferred answers.")] = None,
-    rejected: Annotated[str | None, _column("The other answers.")] = None,
     max_length: Annotated[
         int | None, _work("Most tokens of a prompt with an answer; default: the model's.")
     ] = None,
     truncation: Annotated[
         _Truncation, _work("What remains: keep_start or keep_end.", "SIDE")
     ] = "keep_start",
-    bad_rows: Annotated[
-        _BadRows, _work("Stop at a malformed row, or drop such rows.", "stop|drop")
-    ] = "stop",
-    split: Annotated[str, _work("Split of a hub data set.", "NAME")] = "train",
     batch_tokens: Annotated[int | None, _work("Tokens in a batch, padding included.")] = None,
     shard_rows: Annotated[int, _work("Rows in a shard.")] = 1000,
     cache: Annotated[
@@ -86,20 +66,15 @@ def margins(
     try:
         with terminal.progress("margins", "comparisons") as show:
             found: Margins = ml.margins(
-                data,
+                **call.columns,
                 policy=policy,
                 reference=reference,
                 output=call.output or Path("margins.parquet"),
                 tokenizer=tokenizer,
                 dtype=dtype,
                 device=device,
-                prompt=prompt,
-                chosen=chosen,
-                rejected=rejected,
                 max_length=max_length,
                 truncation=truncation,
-                bad_rows=bad_rows,
-                split=split,
                 batch_tokens=batch_tokens,
                 shard_rows=shard_rows,
                 cache=None if cache == "none" else cache,
@@ -122,6 +97,8 @@ def _tell(terminal: Terminal, found: "Margins") -> None:
         terminal.say(f"dropped  {plural(len(found.counts.dropped), 'row')}, the first ones:")
     for row in found.counts.dropped[:3]:
         terminal.say(f"         {row.file}, row {row.row}: {row.reason}")
+    for reason, count in found.left_out.items():
+        terminal.say(f"left out {plural(count, 'comparison')}: {reason}")
     if found.cache_hits:
         terminal.say(f"cache    reference scores of {plural(found.cache_hits, 'comparison')}")
     if found.fallback:

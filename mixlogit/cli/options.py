@@ -54,7 +54,13 @@ def data_options(
         Literal["stop", "drop"],
         typer.Option(help="Stop at a malformed row, or drop and list such rows."),
     ] = "stop",
-    split: Annotated[str, typer.Option(help="Split of a hub data set.")] = "train",
+    schema: Annotated[
+        str | None,
+        typer.Option(help="A known data set, such as prism, hh, arena.", metavar="NAME"),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split of a hub data set (default: train).", metavar="NAME")
+    ] = None,
 ) -> None:
     """Where the data are and which column is what."""
 

@@ -2,7 +2,9 @@
 
 from mixlogit.data.card import data_card
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
+from mixlogit.data.join import join_texts
 from mixlogit.data.load import load
+from mixlogit.data.schemas import Schema, schemas
 from mixlogit.data.simulate import Simulated, simulate
 from mixlogit.data.simulate_texts import SimulatedTexts, simulate_texts
 from mixlogit.data.texts import TextBatch, Texts, texts
@@ -12,12 +14,15 @@ __all__ = [
     "Dropped",
     "Finding",
     "Labels",
+    "Schema",
     "Simulated",
     "SimulatedTexts",
     "TextBatch",
     "Texts",
     "data_card",
+    "join_texts",
     "load",
+    "schemas",
     "simulate",
     "simulate_texts",
     "texts",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from mixlogit.data.columns import Roles, no_margin
 from mixlogit.data.comparisons import Comparisons, Labels
 from mixlogit.data.findings import findings, refuse_zero_margins
+from mixlogit.data.names import Texts
 from mixlogit.data.outcomes import VALUE, OutcomeLabels, outcome_labels
 from mixlogit.data.problems import settle
 from mixlogit.data.rows import Rows
@@ -22,7 +24,14 @@ __all__ = ["build", "read_columns"]
 Ints = NDArray[np.int64]
 
 
-def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str) -> Comparisons:
+def build(
+    source: Source,
+    roles: Roles,
+    *,
+    labels: OutcomeLabels,
+    bad_rows: str,
+    texts_suffice: bool = False,
+) -> Comparisons:
     """Read the columns, settle malformed rows, and make the comparisons.
 
     Args:
@@ -30,6 +39,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         roles: Which column is what.
         labels: Words for the outcomes.
         bad_rows: `stop` or `drop`.
+        texts_suffice: Whether texts without margins will do.
 
     Returns:
         The comparisons, with what was found in them.
@@ -43,7 +53,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     rows = Rows(source, roles)
     table = read_columns(rows, roles, words)
     keep, dropped = settle(source, rows.problems, bad_rows)
-    if roles.kind is None:
+    if roles.kind is None and not (texts_suffice and {"chosen", "rejected"} <= {*table.texts}):
         raise no_margin(source)
     if keep is not None:
         table = table.keep(keep)
@@ -60,6 +70,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         respondent=respondent,
         groups={name: _some_labels(*table.groups[name]) for name in roles.groups},
         weight=None if table.weight is None else torch.from_numpy(table.weight),
+        length=_length(table.texts),
         source=source.name,
         source_sha256=source.sha256,
         dropped=dropped,
@@ -98,6 +109,17 @@ def read_columns(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
         weight=rows.numbers(roles.weight, "weight") if roles.weight else None,
         texts=texts,
     )
+
+
+def _length(texts: dict[str, Texts]) -> Tensor | None:
+    """Characters of the first text less those of the second one."""
+    if not {"chosen", "rejected"} <= {*texts}:
+        return None
+    first, second = (
+        pc.utf8_length(texts[role].values).to_numpy()[texts[role].codes].astype(np.int64)
+        for role in ("chosen", "rejected")
+    )
+    return torch.from_numpy(first - second)
 
 
 def _labels(column: Names | None) -> Labels | None:

@@ -15,7 +15,8 @@ def data_card(data: Comparisons) -> dict[str, Any]:
 
     Returns:
         `n`: comparisons, respondents, groups (column to number of labels), ties, dropped,
-        items, components, features. `columns`: role to column. `warnings`: name, count and
+        items, components, features. `columns`: role to column. `length`, where there are texts:
+        as `_length` says. `warnings`: name, count and
         message of each finding. `identified`: whether the spread of `strength` over respondents
         and their `taste` can be estimated, and `why`, in sentences.
 
@@ -28,7 +29,7 @@ def data_card(data: Comparisons) -> dict[str, Any]:
     several = _panels(data)
     strength, why = _strength(data, several)
     taste, why_taste = _taste(data, several)
-    return {
+    card: dict[str, Any] = {
         "n": {
             "comparisons": data.n_comparisons,
             "respondents": data.n_respondents,
@@ -46,6 +47,24 @@ def data_card(data: Comparisons) -> dict[str, Any]:
         ],
         "identified": {"strength": strength, "taste": taste, "why": [why, why_taste]},
     }
+    return card if data.length is None else card | {"length": _length(data)}
+
+
+def _length(data: Comparisons) -> dict[str, float | None]:
+    """Whether the longer text is chosen: length is not what people were asked about.
+
+    `correlation` of the difference in characters with the choice, over both orders of each pair
+    (so it does not matter which one is called first); `longer_chosen`, a share of the comparisons
+    that are neither ties nor of equal lengths. None where nothing differs.
+    """
+    assert data.length is not None
+    length, choice = data.length.double(), 2 * data.outcome - 1
+    scale = float((length.square().sum() * choice.square().sum()).sqrt())
+    sign = (length.sign() * choice)[length.sign() * choice != 0]
+    return {
+        "correlation": float((length * choice).sum()) / scale if scale else None,
+        "longer_chosen": float((sign > 0).double().mean()) if sign.numel() else None,
+    }
 
 
 def _panels(data: Comparisons) -> int:
@@ -54,6 +73,8 @@ def _panels(data: Comparisons) -> int:
 
 
 def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
+    if data.kind == "texts":
+        return False, 'Texts alone: make margins with "mixlogit margins", then fit those.'
     if data.respondent is None:
         return False, (
             "No respondent column: a spread of strength is a tail shape of the link, "
@@ -68,7 +89,7 @@ def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
 
 
 def _taste(data: Comparisons, several: int) -> tuple[bool, str]:
-    if data.kind == "margin":
+    if data.kind in ("margin", "texts"):
         return False, "Given margins fix one direction for all: taste needs items or features."
     if several < 2:
         return False, "Taste needs respondents with two comparisons or more."

@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["ColumnNames", "Roles", "no_margin", "no_text", "resolve"]
+__all__ = ["ColumnNames", "Roles", "no_margin", "no_text", "require", "resolve"]
 
 _OPTIONS = {"groups": "--by"}
 _SHOWN = 30
@@ -125,7 +125,7 @@ def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
     named: dict[str, Any] = {role: columns.get(role) for role in _ROLES if role not in lists}
     for role, names in {**{r: (n,) for r, n in named.items() if n is not None}, **lists}.items():
         for name in names:
-            _require(source, role, name)
+            require(source, role, name)
         if len(set(names)) < len(names):
             raise UsageError(f"{_option(role)} names a column twice: {', '.join(names)}.")
     _one_source(named, lists["features"])
@@ -191,7 +191,17 @@ def _option(role: str) -> str:
     return _OPTIONS.get(role, "--" + role.replace("_", "-"))
 
 
-def _require(source: Source, role: str, name: str) -> None:
+def require(source: Source, role: str, name: str) -> None:
+    """Refuse a column name that the data do not have, with the nearest one that they have.
+
+    Args:
+        source: The data.
+        role: What the column is for.
+        name: Its name.
+
+    Raises:
+        DataError: If there is no such column.
+    """
     if name in source.names:
         return
     close = get_close_matches(name, source.names, n=1)

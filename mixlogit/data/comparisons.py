@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparisons", "Dropped", "Finding", "Labels"]
 
-Kind = Literal["margin", "items", "features"]
+Kind = Literal["margin", "items", "features", "texts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,7 @@ class Comparisons:
         respondent: Who judged each comparison.
         groups: Group labels of each comparison, by column name.
         weight: `comparison`-vector of positive weights, float64.
+        length: `comparison`-vector: characters of the first text less those of the second one.
         source: What messages call the data.
         source_sha256: Checksum of the file or files; None for data held in memory.
         dropped: The malformed rows that were left out.
@@ -138,6 +139,7 @@ class Comparisons:
     respondent: Labels | None = None
     groups: Mapping[str, Labels] = field(default_factory=dict)
     weight: Tensor | None = None
+    length: Tensor | None = None
     source: str = "data"
     source_sha256: str | None = None
     dropped: tuple[Dropped, ...] = ()
@@ -156,10 +158,12 @@ class Comparisons:
 
     @property
     def kind(self) -> Kind:
-        """Where the margin comes from: `margin`, `items` or `features`."""
+        """Where the margin comes from: `margin`, `items`, `features`; `texts` if not known yet."""
         if self.margin is not None:
             return "margin"
-        return "items" if self.item_a is not None else "features"
+        if self.item_a is not None:
+            return "items"
+        return "texts" if self.features is None else "features"
 
     @property
     def n_comparisons(self) -> int:
@@ -286,6 +290,7 @@ class Comparisons:
             item_b=part(self.item_b),
             features=part(self.features),
             weight=part(self.weight),
+            length=part(self.length),
             respondent=None if self.respondent is None else names(self.respondent),
             groups={name: names(group) for name, group in self.groups.items()},
         )
@@ -353,7 +358,9 @@ def _check(data: Comparisons) -> None:
         raise UsageError("Expected at least one outcome, in a vector.")
     if not bool(((outcome == 0) | (outcome == 1) | (outcome == 0.5)).all()):
         raise UsageError("Expected outcomes 1 (first), 0 (second) or 0.5 (tie) but got others.")
-    vectors = {name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight")}
+    vectors = {
+        name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight", "length")
+    }
     vectors["features"] = None if data.features is None else data.features[:, :1].flatten()
     vectors["respondent"] = None if data.respondent is None else data.respondent.codes
     vectors |= {name: group.codes for name, group in data.groups.items()}
@@ -371,9 +378,8 @@ def _check(data: Comparisons) -> None:
 def _check_sources(data: Comparisons) -> None:
     """Exactly one margin source, and that one well formed."""
     pair = (data.item_a is not None, data.item_b is not None)
-    if sum((data.margin is not None, any(pair), data.features is not None)) != 1 or (
-        any(pair) and not all(pair)
-    ):
+    sources = sum((data.margin is not None, any(pair), data.features is not None))
+    if sources > 1 or (sources == 0 and data.length is None) or any(pair) != all(pair):
         raise UsageError("Expected exactly one of margin, item_a with item_b, and features.")
     if data.item_a is not None and data.item_b is not None:
         _check_codes(data.item_a, len(data.items), "item")

@@ -1,5 +1,8 @@
 """`Feed`: rows in batches, from any row on."""
 
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +16,7 @@ from mixlogit.data.readers import checksum
 from mixlogit.data.source import Part, Source, source_of_table
 from mixlogit.data.values import Column, is_text
 
-__all__ = ["Batches", "Feed", "as_type", "chained", "joint_type", "numbered"]
+__all__ = ["Batches", "Feed", "as_type", "chained", "gathered", "joint_type", "numbered"]
 
 Batches = Iterator[tuple[int, Source]]
 _BLOCK = 10_000
@@ -39,8 +42,21 @@ class Feed:
     files: tuple[Path, ...] = ()
 
     def sha256(self) -> str | None:
-        """Checksum of the files; None for data that are no files."""
-        return checksum(list(self.files)) if self.files else None
+        """Checksum of the files, or of the values of data that are no files.
+
+        None for an iterable data set, which may be endless.
+        """
+        if self.files:
+            return checksum(list(self.files))
+        if self.n_rows is None:
+            return None
+        digest = hashlib.sha256(json.dumps(self.schema.names).encode())
+        for _, source in self.batches(0, _BLOCK):
+            for name in self.schema.names:
+                column = source.read(name)
+                values = column if isinstance(column, list) else column.to_pylist()
+                digest.update(json.dumps(values, default=str).encode())
+        return digest.hexdigest()
 
 
 def chained(name: str, feeds: list[Feed]) -> Feed:
@@ -83,6 +99,37 @@ def _with_columns(source: Source, names: list[str]) -> Source:
         return pa.chunked_array([pa.nulls(source.n_rows)])
 
     return replace(source, names=names, read=read)
+
+
+def gathered(feed: Feed) -> Source:
+    """All of a stream, in memory.
+
+    Args:
+        feed: The stream.
+
+    Returns:
+        The source, with the checksum of its files.
+    """
+    batches = [source for _, source in feed.batches(0, _BLOCK)]
+    left_out: Counter[str] = Counter()
+    for source in batches:
+        left_out.update(source.left_out)
+
+    def read(column: str) -> Any:
+        kind = feed.schema.field(column).type
+        parts = [as_type(source.read(column), kind) for source in batches]
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], type=kind)
+
+    return Source(
+        name=feed.name,
+        names=list(feed.schema.names),
+        read=read,
+        parts=[part for source in batches for part in source.parts],
+        textual=all(source.textual for source in batches),
+        unreadable=[lost for source in batches for lost in source.unreadable],
+        sha256=checksum(list(feed.files)) if feed.files else None,
+        left_out=left_out,
+    )
 
 
 def _count(feed: Feed) -> int:

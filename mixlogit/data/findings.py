@@ -33,7 +33,7 @@ def findings(data: Comparisons, table: Table, source: Source, keep: Keep) -> tup
     Returns:
         The findings: one_respondent, single_comparisons, perfect_separation, one_margin_value,
         zero_feature, components, duplicates, flipped_duplicates, same_texts, group_varies,
-        empty_group, ties.
+        empty_group, ties, left_out.
     """
     about: list[Callable[[], Iterator[Finding]]] = [
         lambda: _respondents(data),
@@ -44,6 +44,7 @@ def findings(data: Comparisons, table: Table, source: Source, keep: Keep) -> tup
         lambda: _same_texts(table),
         lambda: _groups(data),
         lambda: _ties(data),
+        lambda: _left_out(source),
     ]
     return tuple(finding for find in about for finding in find())
 
@@ -234,6 +235,12 @@ def _ties(data: Comparisons) -> Iterator[Finding]:
     if n:
         each = "1 tie is kept: it enters" if n == 1 else f"{n:,} ties are kept: each enters"
         yield Finding("ties", n, f"{each} as half a vote each way.")
+
+
+def _left_out(source: Source) -> Iterator[Finding]:
+    for reason, n in source.left_out.items():
+        were = "1 comparison was" if n == 1 else f"{n:,} comparisons were"
+        yield Finding("left_out", n, f"{were} left out: {reason}.")
 
 
 def _rows(n: int) -> str:

@@ -5,11 +5,12 @@ from typing import Any, Unpack
 from mixlogit.data.build import build
 from mixlogit.data.columns import ColumnNames, resolve
 from mixlogit.data.comparisons import Comparisons
+from mixlogit.data.feed import gathered
 from mixlogit.data.opening import open_source
 from mixlogit.data.outcomes import OutcomeLabels
-from mixlogit.data.problems import BadRows
-from mixlogit.data.values import printable
-from mixlogit.errors import DataError, UsageError
+from mixlogit.data.problems import BadRows, in_one_line
+from mixlogit.data.schemas import mapped_feed, raw_feed, schema_named
+from mixlogit.data.source import Source
 
 __all__ = ["load"]
 
@@ -17,10 +18,12 @@ __all__ = ["load"]
 def load(
     data: Any,
     *,
+    schema: str | None = None,
     labels: OutcomeLabels = None,
     bad_rows: BadRows = "stop",
-    split: str = "train",
+    split: str | None = None,
     source: str | None = None,
+    texts_suffice: bool = False,
     **columns: Unpack[ColumnNames],
 ) -> Comparisons:
     """Comparisons from a file, a folder, the hub, a `Dataset`, a data frame or an Arrow table.
@@ -31,10 +34,14 @@ def load(
     Args:
         data: Path of a CSV, JSONL, JSON (each also .gz) or Parquet file or of a folder of them;
             a hub id `owner/name`; a `datasets.Dataset`; a pandas `DataFrame`; a `pyarrow.Table`.
+        schema: A known data set, one of `schemas()`: its rows are turned into comparisons of
+            texts, or kept as they are where `item_a` names one of its own columns.
         labels: Other words for outcomes: `"a=1,b=2,tie=equal"` or the same as a dictionary.
         bad_rows: `stop` at the first malformed row, or `drop` such rows and list them.
-        split: Which split of a hub data set or a `DatasetDict` to use.
+        split: Which split of a hub data set or a `DatasetDict` to use; `train`, or the schema's
+            own, if None.
         source: What messages call the data; a path is called by itself.
+        texts_suffice: Whether texts without margins will do. They can be checked, not fitted.
         **columns: Column names by role. `margin`: chosen minus rejected, or first minus second
             where there is an outcome. `item_a`, `item_b`: names of the items. `features`:
             differences, first minus second (a list, or joined by commas). `outcome`: `a`
@@ -55,11 +62,24 @@ def load(
         >>> load(table, outcome="winner", labels="a=1,b=2")
         Comparisons(items, 2 comparisons, 3 items)
     """
-    try:
-        table = open_source(data, split, source)
+    with in_one_line():
+        if schema is None:
+            table = open_source(data, split or "train", source)
+        else:
+            table, respondent = _known(data, schema, split, source, columns.get("item_a"))
+            columns = {**respondent, **columns}
         table.check_names()
         roles = resolve(table, **columns)
-        return build(table, roles, labels=labels, bad_rows=bad_rows)
-    except (DataError, UsageError) as error:
-        error.args = (printable(str(error)),)  # names in the data may hold line breaks
-        raise
+        return build(table, roles, labels=labels, bad_rows=bad_rows, texts_suffice=texts_suffice)
+
+
+def _known(
+    data: Any, name: str, split: str | None, source: str | None, item: str | None
+) -> tuple[Source, ColumnNames]:
+    """A known data set, and its column of respondents where its rows are kept as they are."""
+    schema = schema_named(name)
+    if item is None or item in schema.columns.names:
+        return gathered(mapped_feed(data, schema, split, source)), {}
+    table = gathered(raw_feed(data, schema, split, source))
+    known = schema.respondent in table.names
+    return table, {"respondent": schema.respondent} if known else {}

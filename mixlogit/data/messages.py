@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from mixlogit.data.values import Column, is_text, plain
 
-__all__ = ["MESSAGES", "Turns", "holds_messages", "is_messages", "spoken", "turns"]
+__all__ = ["MESSAGES", "Turns", "common_turns", "holds_messages", "is_messages", "spoken", "turns"]
 
 Turns = list[dict[str, str]]
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -67,3 +67,16 @@ def spoken(value: Turns | None) -> str | None:
         'Hi.\n\nYes?'
     """
     return None if value is None else "\n\n".join(turn["content"] for turn in value)
+
+
+def common_turns(first: Turns, second: Turns) -> int:
+    """How many turns two conversations have in common, at least one less than either has.
+
+    Example:
+        >>> hi = {"role": "user", "content": "Hi."}
+        >>> common_turns([hi, {"role": "assistant", "content": "Yes?"}], [hi, hi])
+        1
+    """
+    shorter = min(len(first), len(second)) - 1
+    same = (i for i in range(shorter) if first[i] != second[i])
+    return next(same, max(shorter, 0))

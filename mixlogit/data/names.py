@@ -84,6 +84,8 @@ def texts(column: Column) -> Texts:
     if isinstance(column, list):
         coded = _of_objects(column, text=True)
         return Texts(coded.codes, pa.array(coded.values, pa.string()), coded.bad)
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
     wrong = _wrong_type(column, ("text",))
     if wrong:
         nothing = np.full(len(column), -1, dtype=np.int64)
@@ -145,7 +147,8 @@ def dictionary(column: Any) -> tuple[Ints, Any]:
             indices = indices.cast(pa.int64()).fill_null(-1)
         at[start : start + len(chunk)] = indices.to_numpy(zero_copy_only=False)
         start += len(chunk)
-    return at, column.chunk(0).dictionary
+    empty = pa.array([], column.type.value_type)
+    return at, column.chunk(0).dictionary if column.num_chunks else empty
 
 
 def _of_objects(column: list[object], text: bool) -> Coded:

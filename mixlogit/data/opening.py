@@ -62,7 +62,7 @@ def is_hub_id(text: str) -> bool:
     return bool(_HUB_ID.fullmatch(text)) and not named_as_file and not Path(text).parent.exists()
 
 
-def from_hub(name: str, **arguments: str) -> Any:
+def from_hub(name: str, /, **arguments: str) -> Any:
     """A data set of the hub.
 
     Args:

@@ -1,6 +1,7 @@
 """Malformed rows: one clear error, or rows dropped and listed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from mixlogit.data.comparisons import Dropped
 from mixlogit.data.source import Source
+from mixlogit.data.values import printable
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["BadRows", "Faults", "Problem", "settle", "sift"]
+__all__ = ["BadRows", "Faults", "Problem", "in_one_line", "settle", "sift"]
 
 BadRows = Literal["stop", "drop"]
 
@@ -33,6 +35,16 @@ class Problem:
     reason: Callable[[int], str]
     advice: Callable[[int], str]
     counted: bool = True
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """Keep error messages on one line: names in the data may hold line breaks."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        error.args = (printable(str(error)),)
+        raise
 
 
 class Faults:

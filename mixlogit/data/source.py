@@ -1,7 +1,7 @@
 """One view of every kind of table: names, raw columns, and where each row came from."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -47,6 +47,7 @@ class Source:
         unreadable: Rows that could not be read.
         sha256: Checksum of the file or files.
         shared: The columns that every file of a folder has; None means all.
+        left_out: What a schema left out on purpose: reason to number of comparisons.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Source:
     unreadable: list[Unreadable] = field(default_factory=list)
     sha256: str | None = None
     shared: list[str] | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:

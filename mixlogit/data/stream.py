@@ -11,12 +11,11 @@ import pyarrow as pa
 from mixlogit.data.feed import Batches, Feed, chained, numbered
 from mixlogit.data.opening import from_hub, is_hub_id, one_split, open_source
 from mixlogit.data.readers import files_in, format_of
-from mixlogit.data.source import Part, Source, Unreadable
+from mixlogit.data.source import Part, Source
 from mixlogit.data.stream_files import stream_csv, stream_jsonl, stream_parquet
-from mixlogit.data.values import Column
 from mixlogit.errors import DataError
 
-__all__ = ["feed_of_source", "open_feed"]
+__all__ = ["feed_of_dataset", "feed_of_file", "feed_of_source", "open_feed"]
 
 
 def open_feed(data: Any, split: str, name: str | None) -> Feed:
@@ -36,18 +35,30 @@ def open_feed(data: Any, split: str, name: str | None) -> Feed:
     if isinstance(data, str | os.PathLike):
         path, text = Path(data), os.fspath(data)
         if not path.exists() and isinstance(data, str) and is_hub_id(text):
-            return _of_dataset(from_hub(text, split=split), name or text)
+            return feed_of_dataset(from_hub(text, split=split), name or text)
         if path.is_dir():
             files = files_in(path, name or str(text))
-            parts = [_of_file(f, str(Path(name or text) / f.name)) for f in files]
+            parts = [feed_of_file(f, str(Path(name or text) / f.name)) for f in files]
             return chained(name or str(text), parts)
-        return _of_file(path, name or str(text))
+        return feed_of_file(path, name or str(text))
     if type(data).__module__.partition(".")[0] == "datasets":
-        return _of_dataset(one_split(data, split, name or "Dataset"), name or "Dataset")
+        return feed_of_dataset(one_split(data, split, name or "Dataset"), name or "Dataset")
     return feed_of_source(open_source(data, split, name))
 
 
-def _of_file(path: Path, name: str) -> Feed:
+def feed_of_file(path: Path, name: str) -> Feed:
+    """One file as a stream.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+
+    Returns:
+        The stream.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
     kind = format_of(path, name)
     if kind == "parquet":
         return stream_parquet(path, name)
@@ -61,37 +72,20 @@ def feed_of_source(source: Source, files: tuple[Path, ...] = ()) -> Feed:
     """A stream over data that are in memory anyway.
 
     Args:
-        source: The data.
+        source: The data: one part, with row numbers that ascend.
         files: The files they come from.
 
     Returns:
-        The stream.
+        The stream; rows that could not be read stand where they stood.
     """
     source.check_names()
+    (part,) = source.parts
     columns = {name: source.read(name) for name in source.names}
-    feeds, begin = [], 0
-    for part in source.parts:
-        some = {name: column[begin : begin + part.n] for name, column in columns.items()}
-        lost = [row for row in source.unreadable if row.file == part.file]
-        feeds.append(_of_part(part, some, lost, source.textual))
-        begin += part.n
-    return replace(chained(source.name, feeds), files=files)
-
-
-def _of_part(
-    part: Part, columns: dict[str, Column], lost: list[Unreadable], textual: bool
-) -> Feed:
-    """The rows of one file; those that could not be read stand where they stood."""
-    kinds = {
-        name: pa.string() if isinstance(column, list) else column.type
-        for name, column in columns.items()
-    }
+    kinds = {n: pa.string() if isinstance(c, list) else c.type for n, c in columns.items()}
     own = np.arange(1, part.n + 1) if part.rows is None else part.rows
-    gone = np.array([row.row for row in lost], dtype=np.int64)
-    numbers = np.concatenate([own, gone])
-    readable = np.arange(len(numbers)) < part.n
+    numbers = np.concatenate([own, [lost.row for lost in source.unreadable]]).astype(np.int64)
     order = np.argsort(numbers, kind="stable")
-    numbers, readable = numbers[order], readable[order]
+    numbers, readable = numbers[order], (np.arange(len(numbers)) < part.n)[order]
     before = np.concatenate([[0], np.cumsum(readable)])
 
     def batches(start: int, size: int) -> Batches:
@@ -99,22 +93,31 @@ def _of_part(
             rows, good = numbers[first : first + size], readable[first : first + size]
             begin, end = int(before[first]), int(before[first + len(rows)])
             some = {name: column[begin:end] for name, column in columns.items()}
-            yield (
-                len(rows),
-                Source(
-                    name=part.file,
-                    names=list(columns),
-                    read=some.__getitem__,
-                    parts=[Part(part.file, end - begin, rows[good])],
-                    textual=textual,
-                    unreadable=[row for row in lost if row.row in rows[~good]],
-                ),
+            batch = replace(
+                source,
+                read=some.__getitem__,
+                parts=[Part(part.file, end - begin, rows[good])],
+                unreadable=[lost for lost in source.unreadable if lost.row in rows[~good]],
+                left_out={} if first else source.left_out,
             )
+            yield len(rows), batch
 
-    return Feed(part.file, pa.schema(list(kinds.items())), len(numbers), batches)
+    return Feed(source.name, pa.schema(list(kinds.items())), len(numbers), batches, files)
 
 
-def _of_dataset(data: Any, name: str) -> Feed:
+def feed_of_dataset(data: Any, name: str) -> Feed:
+    """A `datasets.Dataset` or `IterableDataset` as a stream.
+
+    Args:
+        data: The data set.
+        name: What messages call it.
+
+    Returns:
+        The stream.
+
+    Raises:
+        DataError: If it has no rows.
+    """
     if not hasattr(data, "num_rows"):
         return _of_iterable(data, name)
 

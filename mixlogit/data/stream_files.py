@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -23,6 +22,7 @@ __all__ = ["stream_csv", "stream_jsonl", "stream_parquet"]
 Records = Iterator[tuple[int, Record | str]]
 
 _BLOCK = 10_000  # records looked at together to learn the types of a JSONL file
+_LONGEST = 2**31 - 1  # characters of a CSV cell; the default is 128 kB, and some texts are longer
 
 
 def stream_parquet(path: Path, name: str) -> Feed:
@@ -112,7 +112,7 @@ def stream_csv(path: Path, name: str) -> Feed:
 
 def _cells(file: Any, name: str) -> Iterator[list[str]]:
     """The rows of a CSV file that are not blank."""
-    csv.field_size_limit(sys.maxsize)  # texts may be longer than the 128 kB of the default
+    csv.field_size_limit(_LONGEST)
     row = 0
     with io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as lines:
         try:

@@ -1,7 +1,7 @@
 """`texts`: comparisons of texts as a stream of Arrow tables, checked row by row."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Unpack
 
@@ -15,12 +15,13 @@ from mixlogit.data.comparisons import Dropped
 from mixlogit.data.feed import Batches, Feed, as_type
 from mixlogit.data.messages import MESSAGES, holds_messages, is_messages
 from mixlogit.data.outcomes import OutcomeLabels, outcome_labels
-from mixlogit.data.problems import BadRows, sift
+from mixlogit.data.problems import BadRows, in_one_line, sift
 from mixlogit.data.rows import Rows
+from mixlogit.data.schemas import mapped_feed, schema_named
 from mixlogit.data.source import Part, Source, source_of_table
 from mixlogit.data.stream import open_feed
-from mixlogit.data.values import Column, printable
-from mixlogit.errors import DataError, UsageError
+from mixlogit.data.values import Column
+from mixlogit.errors import UsageError
 
 __all__ = ["TextBatch", "Texts", "texts"]
 
@@ -38,6 +39,7 @@ class TextBatch:
         start: The first row of the data that it covers, counted from 0.
         end: The row behind the last one. A new start at `end` continues with the next batch.
         dropped: Malformed rows that were left out.
+        left_out: Comparisons that a schema left out since they say nothing: reason to number.
     """
 
     table: pa.Table
@@ -45,6 +47,7 @@ class TextBatch:
     start: int
     end: int
     dropped: tuple[Dropped, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class Texts:
@@ -88,7 +91,7 @@ class Texts:
 
     @cached_property
     def sha256(self) -> str | None:
-        """Checksum of the file or files; None for data that are no files."""
+        """Checksum of the file or files, or of the values; None for an iterable data set."""
         return self._feed.sha256()
 
     def batches(self, start: int = 0) -> Iterator[TextBatch]:
@@ -104,14 +107,15 @@ class Texts:
             DataError: If a row is malformed and they are not dropped.
         """
         feed = self._feed.batches(start, self._batch_rows)
-        for covered, source in feed:
-            rows = Rows(source, self.roles)
-            said = self._read(rows)
-            end = start + covered
-            among = partial(_among, feed, end)
-            keep, dropped = sift(source, rows.problems, self._bad_rows, among)
-            yield self._batch(source, said, keep, (start, end), dropped)
-            start = end
+        with in_one_line():
+            for covered, source in feed:
+                rows = Rows(source, self.roles)
+                said = self._read(rows)
+                end = start + covered
+                among = partial(_among, feed, end)
+                keep, dropped = sift(source, rows.problems, self._bad_rows, among)
+                yield self._batch(source, said, keep, (start, end), dropped)
+                start = end
 
     def _are_messages(self) -> bool:
         """Whether prompts and answers are lists of messages, by the first chosen answer."""
@@ -146,20 +150,21 @@ class Texts:
         dropped: tuple[Dropped, ...],
     ) -> TextBatch:
         columns = []
-        for name, field in zip(self._feed.schema.names, self.schema, strict=True):
+        for name, kind in zip(self._feed.schema.names, self.schema.types, strict=True):
             column = said[name] if name in said else source.read(name)
-            columns.append(as_type(_kept(column, keep), field.type))
+            columns.append(as_type(_kept(column, keep), kind))
         table = pa.table(columns, schema=self.schema)
         rows = np.arange(source.n_rows) if keep is None else np.flatnonzero(keep)
         numbers = np.array([source.locate(i)[1] for i in rows.tolist()], dtype=np.int64)
         kept = source_of_table(table, self.name)
         kept.parts = [Part(source.parts[0].file, len(numbers), numbers)]
-        return TextBatch(table, kept, *covered, dropped)
+        return TextBatch(table, kept, *covered, dropped, source.left_out)
 
 
 def texts(
     data: Any,
     *,
+    schema: str | None = None,
     labels: OutcomeLabels = None,
     bad_rows: BadRows = "stop",
     split: str | None = None,
@@ -176,9 +181,11 @@ def texts(
         data: As `load` takes it, or a `datasets.IterableDataset`. Parquet is read by row groups,
             CSV and JSONL (also .gz) line by line; JSONL is read twice, since only all of it
             tells which columns there are.
+        schema: A known data set, one of `schemas()`: its rows are turned into comparisons.
         labels: Other words for outcomes: `"a=1,b=2,tie=equal"` or the same as a dictionary.
         bad_rows: `stop` at the first malformed row, or `drop` such rows and list them.
-        split: Which split of a hub data set or a `DatasetDict` to use; `train` if None.
+        split: Which split of a hub data set or a `DatasetDict` to use; `train`, or the schema's
+            own, if None.
         source: What messages call the data; a path is called by itself.
         batch_rows: Most rows of the data in a batch.
         **columns: Column names by role, as for `load`. Prompts and answers are text or lists of
@@ -199,13 +206,13 @@ def texts(
     """
     if batch_rows < 1:
         raise UsageError(f"Expected batch_rows of 1 or more but got {batch_rows}.")
-    try:
-        feed = open_feed(data, split or "train", source)
+    with in_one_line():
+        if schema is None:
+            feed = open_feed(data, split or "train", source)
+        else:
+            feed = mapped_feed(data, schema_named(schema), split, source)
         roles = resolve(source_of_table(feed.schema.empty_table(), feed.name), **columns)
         return Texts(feed, roles, labels, bad_rows, batch_rows)
-    except (DataError, UsageError) as error:
-        error.args = (printable(str(error)),)  # names in the data may hold line breaks
-        raise
 
 
 def _among(rest: Batches, end: int) -> str:

@@ -4,9 +4,9 @@ import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from mixlogit.data import Dropped, TextBatch, Texts, texts
 from mixlogit.data.columns import ColumnNames
+from mixlogit.data.outcomes import OutcomeLabels
 from mixlogit.data.problems import BadRows
 from mixlogit.errors import DataError, DataWarning
 from mixlogit.lm.cache import ScoreCache
@@ -26,7 +27,7 @@ from mixlogit.lm.ratios import COLUMNS, margin_columns
 from mixlogit.lm.shards import Shards
 from mixlogit.run import run_lock
 
-__all__ = ["Margins", "margins"]
+__all__ = ["MarginOptions", "Margins", "margins"]
 
 Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all (0: unknown)
 _SHARD = 1000
@@ -43,6 +44,7 @@ class Margins:
         cache_hits: Comparisons whose reference scores were in the cache.
         fallback: What the models could not take, in words, or None.
         counts: Comparisons truncated, merged and dropped on the way.
+        left_out: Comparisons that a schema left out since they say nothing: reason to number.
         positive: Share of comparisons with a positive margin, which agrees with the choice.
         longer_chosen: Share of comparisons whose chosen answer has more tokens than the other,
             among those with different lengths. Far from one half, length alone predicts choices.
@@ -54,6 +56,7 @@ class Margins:
     cache_hits: int
     fallback: str | None
     counts: EncodingCounts
+    left_out: Mapping[str, int] = field(default_factory=dict)
     positive: float | None = None
     longer_chosen: float | None = None
 
@@ -65,25 +68,49 @@ class Margins:
         return {**said, **found, "dropped": len(self.counts.dropped)}
 
 
+class MarginOptions(ColumnNames, total=False):
+    """What `margins` takes besides: how texts are scored, and column names by role (`texts`).
+
+    Attributes:
+        tokenizer: A tokenizer, or the folder or hub id of one; the policy's if absent.
+        max_length: Most tokens of a prompt with one answer; what the models take if absent.
+        truncation: What remains of longer ones, as for `encode`.
+        dtype: Of models that are loaded: `auto` is bfloat16 on a GPU that has it, else float32.
+        device: Where models that are loaded go; the GPU of this process, or the CPU.
+        batch_tokens: Most tokens that go through a model at a time, padding included.
+        cache: Folder of reference scores; `auto` is that of the user (`MIXLOGIT_CACHE`, or
+            `~/.cache/mixlogit/reference`), None keeps none.
+        schema: A known data set, as for `texts`.
+        labels: Other words for outcomes, as for `texts`.
+        split: Split of a hub data set, as for `texts`.
+    """
+
+    tokenizer: Any
+    max_length: int | None
+    truncation: Truncation
+    dtype: str
+    device: str | None
+    batch_tokens: int | None
+    cache: str | Path | None
+    schema: str | None
+    labels: OutcomeLabels
+    split: str | None
+
+
+_SCORING = ("max_length", "truncation", "dtype", "device", "batch_tokens")
+
+
 def margins(
     data: Any,
     *,
     policy: Any,
     reference: Any | None = None,
     output: str | Path,
-    tokenizer: Any | None = None,
-    max_length: int | None = None,
-    truncation: Truncation = "keep_start",
     bad_rows: BadRows = "stop",
-    split: str | None = None,
-    dtype: str = "auto",
-    device: str | None = None,
-    batch_tokens: int | None = None,
     shard_rows: int = _SHARD,
-    cache: str | Path | None = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
-    **columns: Unpack[ColumnNames],
+    **options: Unpack[MarginOptions],
 ) -> Margins:
     """Margins of a policy against a reference, for any number of comparisons of texts.
 
@@ -96,20 +123,11 @@ def margins(
         policy: A model, or the folder or hub id of one or of an adapter.
         reference: The same; None switches the policy's adapter off.
         output: The Parquet file to write: the columns of the data in order, then `COLUMNS`.
-        tokenizer: A tokenizer, or the folder or hub id of one; the policy's if None.
-        max_length: Most tokens of a prompt with one answer; what the models take if None.
-        truncation: What remains of longer ones, as for `encode`.
         bad_rows: `stop` at the first malformed row, or `drop` and count such rows.
-        split: Split of a hub data set.
-        dtype: Of models that are loaded: `auto` is bfloat16 on a GPU that has it, else float32.
-        device: Where models that are loaded go; the GPU of this process, or the CPU.
-        batch_tokens: Most tokens that go through a model at a time, padding included.
         shard_rows: Rows of the data in a shard.
-        cache: Folder of reference scores; `auto` is that of the user (`MIXLOGIT_CACHE`, or
-            `~/.cache/mixlogit/reference`), None keeps none.
         overwrite: Replace an earlier file, and work begun with other arguments.
         progress: Called with a stage, rows done and rows in all.
-        **columns: Column names by role, as for `texts`.
+        **options: How texts are scored, and column names: `MarginOptions`.
 
     Returns:
         What was done.
@@ -118,24 +136,15 @@ def margins(
         DataError: A row is malformed, or a log-probability is not finite.
         UsageError: The models or arguments cannot be used.
         StorageError: The file exists, is in use, was begun otherwise, or cannot be written.
+
+    Example:
+        >>> table = pa.table({"prompt": ["Why?"], "chosen": [" So."], "rejected": [" No."]})
+        >>> margins(table, policy="no/such/folder", output="margins.parquet")
+        Traceback (most recent call last):
+        mixlogit.errors.UsageError: no/such/folder: no such folder of a model.
     """
     with processes() as group, ExitStack() as stack:
-        if isinstance(data, Texts):
-            stream = data
-        else:
-            stream = texts(data, bad_rows=bad_rows, split=split, batch_rows=shard_rows, **columns)
-        _refuse_columns(stream)
-        pairing = open_pairing(
-            policy,
-            reference,
-            tokenizer,
-            dtype=dtype,
-            device=device,
-            cache=_cache(cache),
-            max_length=max_length,
-            truncation=truncation,
-            batch_tokens=batch_tokens,
-        )
+        stream, pairing = _opened(data, policy, reference, bad_rows, shard_rows, options)
         shards = Shards(Path(output))
         work = True
         if group.first:
@@ -147,6 +156,26 @@ def margins(
             return _Run(stream, pairing, shards, group, bad_rows, progress)()
         rows = pq.read_metadata(shards.output).num_rows
         return Margins(shards.output, rows, 0.0, 0, pairing.fallback, EncodingCounts())
+
+
+def _opened(
+    data: Any,
+    policy: Any,
+    reference: Any | None,
+    bad_rows: BadRows,
+    shard_rows: int,
+    options: MarginOptions,
+) -> tuple[Texts, Pairing]:
+    """The stream of texts, and the models that score it."""
+    columns: dict[str, Any] = dict(options)
+    scoring = {name: columns.pop(name) for name in _SCORING if name in columns}
+    tokenizer, cache = columns.pop("tokenizer", None), _cache(columns.pop("cache", "auto"))
+    if isinstance(data, Texts):
+        stream = data
+    else:
+        stream = texts(data, bad_rows=bad_rows, batch_rows=shard_rows, **columns)
+    _refuse_columns(stream)
+    return stream, open_pairing(policy, reference, tokenizer, cache=cache, **scoring)
 
 
 class _Run:
@@ -222,16 +251,24 @@ class _Run:
             "positive": (found["margin"] > 0).sum(),
             "longer": (longer > 0).sum(),
             "shorter": (longer < 0).sum(),
+            "left_out": batch.left_out,
         }
         self.shards.write(batch.start, batch.end, table, record)
 
     def _summary(self, rate: float, hits: int) -> Margins:
-        counts, said = EncodingCounts(), Counter[str]()
+        counts, said, left_out = EncodingCounts(), Counter[str](), Counter[str]()
         for record in self.shards.records():
             told = record.pop("counts")
             dropped = tuple(Dropped(**entry) for entry in told.pop("dropped"))
             counts += EncodingCounts(**told, dropped=dropped)
+            left_out.update(record.pop("left_out"))
             said.update(record)
+        if not said["pairs"]:
+            raise DataError(
+                f"{self.stream.name}: no comparison is left to score. {len(counts.dropped):,} "
+                f"dropped, {left_out.total():,} left out.",
+                file=self.stream.name,
+            )
         if self.group.first:
             for finding in counts.findings:
                 warnings.warn(f"{self.stream.name}: {finding.message}", DataWarning, stacklevel=2)
@@ -242,6 +279,7 @@ class _Run:
             cache_hits=hits,
             fallback=self.pairing.fallback,
             counts=counts,
+            left_out=left_out,
             positive=_share(said["positive"], said["pairs"] - said["positive"]),
             longer_chosen=_share(said["longer"], said["shorter"]),
         )

@@ -8,7 +8,7 @@ import pyarrow as pa
 from jinja2 import TemplateError
 
 from mixlogit.data.columns import no_text
-from mixlogit.data.messages import Turns, is_messages, turns
+from mixlogit.data.messages import Turns, common_turns, is_messages, turns
 from mixlogit.data.prefix import common_length
 from mixlogit.data.problems import Faults
 from mixlogit.data.values import is_text, plain, printable, type_kind
@@ -17,7 +17,7 @@ from mixlogit.errors import DataError, UsageError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["Whole", "common_text", "common_turns", "kinds_of", "whole_texts"]
+__all__ = ["Whole", "common_text", "kinds_of", "whole_texts"]
 
 _ROLES = ("prompt", "chosen", "rejected")
 _EMPTY = "Prompts and answers must hold text."
@@ -136,19 +136,6 @@ def common_text(first: str, second: str) -> str:
     common = first[: common_length(first, second)]
     last = re.search(r"\s+\S*\Z", common)
     return common[: last.start()] if last else ""
-
-
-def common_turns(first: Turns, second: Turns) -> int:
-    """How many turns two conversations have in common, at least one less than either has.
-
-    Example:
-        >>> hi = {"role": "user", "content": "Hi."}
-        >>> common_turns([hi, {"role": "assistant", "content": "Yes?"}], [hi, hi])
-        1
-    """
-    shorter = min(len(first), len(second)) - 1
-    same = (i for i in range(shorter) if first[i] != second[i])
-    return next(same, max(shorter, 0))
 
 
 def _one_kind(table: pa.Table, name: str) -> str:

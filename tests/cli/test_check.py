@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from known_sets import write_set
 
 import mixlogit as ml
 
@@ -80,3 +82,31 @@ def test_a_column_that_is_not_there(say, votes: Path) -> None:
         "Columns: margin, respondent, stance.\n"
     )
     assert say("check", votes, "--by", "stanc") == (3, "", message)
+
+
+def test_a_known_set_of_texts(say, tmp_path: Path) -> None:
+    write_set("prism", tmp_path)
+    line = ["check", tmp_path, "--schema", "prism", "--by", "gender", "--bad-rows", "drop"]
+    code, out, err = say(*line)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == (
+        "data     5 comparisons, 2 respondents (median 1, largest 4), 2 groups; 1 tie used as "
+        "half a vote each way; 1 row dropped"
+    )
+    assert lines[2].endswith("row 4: scores are 7 and 700, not from 1 to 100")
+    assert (
+        "length   the longer text was chosen in 100% of comparisons (correlation of length with "
+        "choice +0.61)"
+    ) in lines
+    assert "strength cannot be estimated from these data" in lines
+    code, out, _ = say(*line, "--json")
+    assert json.loads(out)["length"]["correlation"] == pytest.approx(3 / np.sqrt(4 * 6))
+    code, _, err = say("fit", *line[1:])
+    assert code == 3
+    assert "no column says what is compared. Make margins with" in err
+
+
+def test_texts_of_one_length(say, votes: Path) -> None:
+    votes.write_text("chosen,rejected\na,b\n")
+    assert "length   does not differ between chosen and rejected texts" in say("check", votes)[1]

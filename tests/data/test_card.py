@@ -1,7 +1,9 @@
 """The data card: the object of `check --json`."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -74,3 +76,64 @@ def test_what_is_identified(
     found = ml.data_card(data)["identified"]
     assert (found["strength"], found["taste"]) == (strength, taste)
     assert why in " ".join(found["why"])
+
+
+def test_length_of_texts() -> None:
+    said = [("aaaa", "b"), ("a", "bbb"), ("aaa", "b"), ("aaa", "bbb"), ("aaaaa", "b")]
+    frame = pd.DataFrame(said, columns=["chosen", "rejected"])
+    frame["margin"] = [0.1, 0.2, -0.3, 0.4, 0.5]
+    length = [3, -2, 2, 0, 4]
+    found = ml.data_card(ml.load(frame))["length"]
+    both_orders = np.corrcoef([*length, *(-n for n in length)], [1] * 5 + [-1] * 5)[0, 1]
+    assert found == {"correlation": pytest.approx(both_orders), "longer_chosen": 0.75}
+    # the second was preferred in rows 1 and 3, and row 4 is a tie
+    frame["outcome"] = ["b", "a", "b", "tie", "a"]
+    turned = [-3, -2, -2, 4]
+    expected = sum(turned) / np.sqrt(4 * np.square(length).sum())
+    assert ml.data_card(ml.load(frame))["length"] == {
+        "correlation": pytest.approx(expected),
+        "longer_chosen": 0.25,
+    }
+
+
+def test_texts_of_one_length() -> None:
+    frame = pd.DataFrame({"chosen": ["a", "b"], "rejected": ["c", "d"]})
+    card = ml.data_card(ml.load(frame, texts_suffice=True))
+    assert card["length"] == {"correlation": None, "longer_chosen": None}
+    assert card["identified"] == {
+        "strength": False,
+        "taste": False,
+        "why": [
+            'Texts alone: make margins with "mixlogit margins", then fit those.',
+            "Given margins fix one direction for all: taste needs items or features.",
+        ],
+    }
+    assert "length" not in ml.data_card(ml.load(frame.assign(margin=[1.0, 2.0]).iloc[:, 2:]))
+
+
+def test_length_of_conversations() -> None:
+    said = [[{"role": "assistant", "content": text}] for text in ("four", "to")]
+    frame = pd.DataFrame({"chosen": said[:1], "rejected": said[1:]})
+    data = ml.load(frame, texts_suffice=True)
+    assert data.length is not None
+    assert data.length.tolist() == [2]
+
+
+def test_the_longer_argument_wins(shared_data: Path) -> None:
+    folder = shared_data / "ukpconvarg1"
+    table = ml.join_texts(
+        folder / "votes.csv.gz",
+        pd.read_csv(folder / "arguments.csv.gz", dtype=str),
+        item_a="arg1",
+        item_b="arg2",
+        outcome="value",
+        labels="a=a1,b=a2,tie=equal",
+        key="arg_id",
+        prompt="topic",
+    )
+    card = ml.data_card(ml.load(table, respondent="worker", texts_suffice=True))
+    assert card["n"]["comparisons"] == 84_445
+    frame = table.to_pandas().query("outcome == 'a'")
+    longer = frame.chosen.str.len() - frame.rejected.str.len()
+    assert card["length"]["longer_chosen"] == pytest.approx((longer[longer != 0] > 0).mean())
+    assert card["length"]["longer_chosen"] > 0.6

@@ -51,8 +51,12 @@ good = st.fixed_dictionaries(
     {"margin": st.floats(-5, 5), "outcome": st.sampled_from(["a", "b", "tie"])},
     optional={"respondent": st.sampled_from(["w1", "w2"]), "g": st.sampled_from(["s", "t"])},
 )
+told = st.fixed_dictionaries(
+    {"chosen": values, "rejected": st.text(min_size=1, max_size=3)},
+    optional={"g": values, "prompt": st.text(max_size=2)},
+)
 wild = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=3), values, max_size=6)
-rows = st.lists(good | wild, max_size=6)
+rows = st.lists(good | told | wild, max_size=6) | st.lists(told, max_size=6)
 options = st.fixed_dictionaries(
     {"bad_rows": st.sampled_from(["stop", "drop"])},
     optional={
@@ -91,6 +95,21 @@ def file(name: str, content: bytes, **columns: Any) -> None:
         path = Path(folder) / name
         path.write_bytes(content)
         ours(lambda: ml.load(path, **columns))
+        streams(path, **columns)
+
+
+def streams(path: Path, **columns: Any) -> None:
+    """Batches of one schema whose rows know where they came from, or one of our errors."""
+    said = ""
+    try:
+        found = ml.texts(path, batch_rows=2, **columns)
+        for batch in found:
+            assert batch.table.schema == found.schema
+            assert batch.source.n_rows == batch.table.num_rows <= batch.end - batch.start
+            assert all(batch.source.locate(i)[1] > batch.start for i in range(batch.source.n_rows))
+    except (DataError, UsageError) as error:
+        said = str(error)
+    assert "\n" not in said
 
 
 def damaged(content: bytes, at: float, patch: bytes, cut: int) -> bytes:

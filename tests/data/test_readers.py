@@ -146,7 +146,7 @@ def test_empty_folder(tmp_path: Path) -> None:
     [
         ("v.csv", b"", "v.csv: the file is empty."),
         ("v.csv", b"\n\n", "v.csv: the file is empty."),
-        ("v.csv.gz", gzip.compress(b""), "the file is empty."),
+        ("v.csv.gz", gzip.compress(b"", mtime=0), "the file is empty."),
         ("v.csv", b"margin,respondent\n", "v.csv: no rows, only column names."),
         ("v.jsonl", b"", "v.jsonl: the file is empty."),
         ("v.jsonl", b"\n \n", "v.jsonl: the file is empty."),
@@ -155,7 +155,7 @@ def test_empty_folder(tmp_path: Path) -> None:
         ("v.parquet", b"", "v.parquet: the file is empty."),
         ("v.parquet", b"PAR1 or not", "v.parquet: not a readable Parquet file ("),
         ("v.csv.gz", b"no gzip", "the gzip file is damaged ("),
-        ("v.csv.gz", gzip.compress(CSV.encode())[:-9], "the gzip file is damaged ("),
+        ("v.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-9], "the gzip file is damaged ("),
         ("v.csv", "margin,who\n1,é\n".encode("latin-1"), "v.csv, row 1: byte 0xe9 is not UTF-8."),
         ("v.csv", "märgin\n1\n".encode("latin-1"), "v.csv, the header: byte 0xe4 is not UTF-8."),
         ("v.csv", "margin\n1\n".encode("utf-16"), "v.csv, the header: byte 0xff is not UTF-8."),

@@ -52,9 +52,11 @@ def comparisons() -> Callable[[int], pa.Table]:
             {
                 "id": pa.array(range(n), pa.int64()),
                 "prompt": prompts,
-                "chosen": [" ".join(row[5 : 7 + at % 6]) for at, row in enumerate(words)],
+                "chosen": [" " + " ".join(row[5 : 7 + at % 6]) for at, row in enumerate(words)],
                 "worker": [f"a{at % 4}" for at in range(n)],
-                "rejected": [" ".join(row[13 : 15 + at % 4]) for at, row in enumerate(words)],
+                "rejected": [
+                    " " + " ".join(row[13 : 15 + at % 4]) for at, row in enumerate(words)
+                ],
             }
         )
 

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from mixlogit.data.problems import Faults
 from mixlogit.errors import DataError, UsageError
-from mixlogit.lm.templates import Whole, common_text, common_turns, whole_texts
+from mixlogit.lm.templates import Whole, common_text, whole_texts
 
 CHAT = "{% for turn in messages %}[{{ turn.role }}] {{ turn.content }}</s> {% endfor %}"
 STRICT = "{{ raise_exception('roles must\nalternate') }}"
@@ -182,10 +182,3 @@ def test_common_text(first: str, second: str, prompt: str) -> None:
         assert found.endswith(prompt)
         assert bool(found) == bool(prompt)
         assert all(text.startswith(found) and len(text) > len(found) for text in pair)
-
-
-def test_common_turns() -> None:
-    assert common_turns(ASK + YES, ASK + YES) == 1
-    assert common_turns(ASK + YES + ASK + NO, ASK + YES + ASK + YES) == 3
-    assert common_turns(ASK + YES, ASK + YES + ASK) == 1
-    assert common_turns(YES, NO) == 0

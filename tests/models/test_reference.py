@@ -9,12 +9,8 @@ import mixlogit as ml
 
 RECORD = json.loads((ROOT / "tests/reference/nuts_posteriors.json").read_text(encoding="utf-8"))
 
-# The lognormal panel is left out: its Pareto k is above 0.7, the fit goes to NUTS by itself and
-# takes minutes.
-BY_IMPORTANCE = ["gamma with lapse", "features"]
 
-
-@pytest.mark.parametrize("name", BY_IMPORTANCE)
+@pytest.mark.parametrize("name", RECORD["problems"])
 def test_agrees_with_nuts(name):
     case = RECORD["problems"][name]
     data = ml.simulate(**case["simulate"]).comparisons()
