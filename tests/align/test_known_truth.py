@@ -25,14 +25,14 @@ def _one_thread() -> Any:
 
 
 def test_the_panel_gains_on_dpo_where_strength_differs_much() -> None:
-    """Spread 2, two seeds; a gain of .04 was seen over eight others."""
+    """Spread 2, half the respondents of the study, two seeds; a gain of .03 was seen."""
     gains = []
-    for seed in (0, 1):
+    for seed in (2, 3):
         accuracy = {}
         for arm in ("dpo", "panel"):
-            case = alignment.Case(arm, seed, log_sd=2.0, beta=0.3)
+            case = alignment.Case(arm, seed, log_sd=2.0, beta=0.3, respondents=100)
             training = alignment.Training(case, alignment.World.of(case))
             training.train()
-            accuracy[arm] = max(training.history, key=lambda epoch: epoch["score"])["accuracy"]
+            accuracy[arm] = training.history[-1]["accuracy"]
         gains.append(accuracy["panel"] - accuracy["dpo"])
     assert sum(gains) / 2 >= 0.015
