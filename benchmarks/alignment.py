@@ -306,7 +306,7 @@ def all_cases() -> Iterator[Case]:
     yield from _spreads(SINGLE, 0.3)
     yield from (Case(seed=seed, beta=0.3, **case) for case in ELSEWHERE for seed in SEEDS)
     yield from _spreads(ARMS, 1.0)
-    yield from _spreads((*ARMS, "mixdpo"), 0.1)  # where the mean is learned it starts there
+    yield from _spreads(("mixdpo", *ARMS), 0.1)  # where the mean is learned it starts there
     yield from _spreads(SINGLE, 1.0)
 
 
