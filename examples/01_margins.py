@@ -1,8 +1,8 @@
 """From votes on texts to margins of a language model, and to strengths of those who voted.
 
-    python examples/01_margins.py --data ../shared/data --output runs/margins   # about three minutes
+    python examples/01_margins.py --data ../shared/data --output runs/margins
 
-Workers voted which of two arguments is the more convincing (UKPConvArg1, Habernal and Gurevych
+About three minutes. Workers voted which of two arguments is the more convincing (UKPConvArg1, Habernal and Gurevych
 2016). A tiny language model that knows children's stories reads some arguments for a few seconds:
 that is the policy, and the model before that the reference. Two commands then do the rest: margins
 for every vote, and the posterior of how strongly each worker's votes follow them.
