@@ -32,6 +32,7 @@ _PUBLIC = {
     "open_run": "mixlogit.models",
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
+    "simulate_texts": "mixlogit.data",
     "strength": "mixlogit.choice",
     "texts": "mixlogit.data",
 }

@@ -41,7 +41,7 @@ class LogJoint:
 
     def __init__(
         self,
-        program: Callable[..., Sampled],
+        program: Callable[..., object],
         likelihood: object,
         spec: Spec,
         draws_at_once: int = 1024,
@@ -75,7 +75,7 @@ class LogJoint:
             theta = theta.squeeze(-2)
         return {
             site.name: theta[..., site.start : site.stop].reshape(
-                *theta.shape[:-1], *site.event_shape
+                theta.shape[:-1] + site.event_shape
             )
             for site in self.sites
         }

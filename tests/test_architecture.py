@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "data": {"choice", "run"},
     "models": {"run", "choice", "data"},
     "lm": {"run", "choice", "data"},
+    "align": {"run", "choice", "data", "lm", "models"},
     "analysis": {"run"},
-    "cli": {"", "run", "choice", "data", "models", "analysis", "lm"},
+    "cli": {"", "run", "choice", "data", "models", "analysis", "lm", "align"},
     "__main__": {"cli"},
 }
 HEAVY = {"arviz", "datasets", "matplotlib", "pandas", "pyro", "torch", "transformers"}
@@ -28,7 +29,7 @@ HEAVY = {"arviz", "datasets", "matplotlib", "pandas", "pyro", "torch", "transfor
 ONLY = {
     "arviz": {"analysis"},
     "matplotlib": {"analysis"},
-    "transformers": {"lm"},
+    "transformers": {"lm", "align"},
     "datasets": {"data"},
     "typer": {"cli"},
     "rich": {"cli"},

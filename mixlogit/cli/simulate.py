@@ -1,13 +1,16 @@
 """`mixlogit simulate`: preference data with known truth."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.summary import plural
-from mixlogit.errors import StorageError
+from mixlogit.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from mixlogit.data import Simulated
 
 __all__ = ["simulate"]
 
@@ -43,6 +46,9 @@ def simulate(
     features: Annotated[
         int, typer.Option(help="Compare alternatives of this many features.", metavar="K")
     ] = 0,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Prompts and answers in a small vocabulary.")
+    ] = False,
 ) -> None:
     """Write preference data with known truth: --output x.parquet, x.csv, x.jsonl or a folder.
 
@@ -51,20 +57,11 @@ def simulate(
     import mixlogit as ml
 
     path = _target(call.output or Path("simulated.parquet"), overwrite=call.overwrite)
-    made = ml.simulate(
-        comparisons=comparisons,
-        respondents=respondents,
-        family=family,
-        mean=mean,
-        cv=cv,
-        groups=groups,
-        tastes=tastes,
-        ties=tie_share if ties else 0.0,
-        lapse=lapse,
-        items=items,
-        features=features,
-        seed=call.seed,
-    )
+    votes: dict[str, Any] = {"comparisons": comparisons, "respondents": respondents}
+    votes |= {"family": family, "mean": mean, "cv": cv, "seed": call.seed}
+    more: dict[str, Any] = {"groups": groups, "tastes": tastes, "lapse": lapse, "items": items}
+    more |= {"features": features, "ties": tie_share if ties else 0.0}
+    made = _texts(votes, more) if texts else ml.simulate(**votes, **more)
     files = made.write(path)
     counts = f"{plural(comparisons, 'comparison')}, {plural(respondents, 'respondent')}"
     call.terminal.say(f"data     {counts}")
@@ -73,6 +70,17 @@ def simulate(
     names = [str(file) for file in files]
     arguments = made.truth["arguments"]
     call.terminal.result({"output": names[0], "files": names, "arguments": arguments})
+
+
+def _texts(votes: dict[str, Any], more: dict[str, Any]) -> "Simulated":
+    """Texts, which have no more than the first few options."""
+    import mixlogit as ml
+
+    if any(more[name] for name in more if name != "tastes") or more["tastes"] != 1:
+        names = "--groups, --tastes, --ties, --lapse, --items and --features"
+        raise UsageError(f"Texts are simulated without {names}.")
+    made: Simulated = ml.simulate_texts(**votes)
+    return made
 
 
 def _target(path: Path, *, overwrite: bool) -> Path:

@@ -6,6 +6,7 @@ from mixlogit.data.join import join_texts
 from mixlogit.data.load import load
 from mixlogit.data.schemas import Schema, schemas
 from mixlogit.data.simulate import Simulated, simulate
+from mixlogit.data.simulate_texts import SimulatedTexts, simulate_texts
 from mixlogit.data.texts import TextBatch, Texts, texts
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Labels",
     "Schema",
     "Simulated",
+    "SimulatedTexts",
     "TextBatch",
     "Texts",
     "data_card",
@@ -22,5 +24,6 @@ __all__ = [
     "load",
     "schemas",
     "simulate",
+    "simulate_texts",
     "texts",
 ]

@@ -66,3 +66,22 @@ def test_errors(say, tmp_path: Path) -> None:
     message = "No strength family 'gama'. Did you mean 'gamma'?\n"
     assert say(*line, "--family", "gama") == (2, "", message)
     assert say("simulate") == (2, "", "Missing option '--comparisons'.\n")
+
+
+def test_texts(say, tmp_path: Path) -> None:
+    options = ["--comparisons", 60, "--respondents", 6, "--seed", 2]
+    code, out, _ = say("simulate", "--texts", *options, "--output", tmp_path / "texts.jsonl")
+    assert (code, out.splitlines()[0]) == (0, "data     60 comparisons, 6 respondents")
+    made = ml.simulate_texts(60, 6, mean=1.0, cv=0.6, seed=2)
+    frame = pd.read_json(tmp_path / "texts.jsonl", lines=True)
+    assert frame["chosen"].tolist() == made.table["chosen"].to_pylist()
+
+
+def test_texts_without_what_they_lack(say, tmp_path: Path) -> None:
+    options = ["--comparisons", 60, "--respondents", 6, "--output", tmp_path / "x.csv"]
+    code, _, err = say("simulate", "--texts", "--ties", *options)
+    assert code == 2
+    assert (
+        "Texts are simulated without --groups, --tastes, --ties, --lapse, --items and --features."
+        in err
+    )

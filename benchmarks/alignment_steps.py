@@ -1,0 +1,173 @@
+"""Time of a training step: our objectives, fixed strength, and TRL's plain DPO.
+
+A GPT-NeoX like a small Pythia (hidden 256, 4 layers, vocabulary 50,304) with random weights, the
+same comparisons for all, reference scores given. Variants take turns, step by step, in one
+process with one thread; process CPU time, median over rounds. TRL's own `compute_loss` runs on
+the same tokens.
+
+    OMP_NUM_THREADS=1 python benchmarks/alignment_steps.py --rounds 8
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import torch
+from datasets import Dataset
+from tokenizers import Tokenizer, models
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
+
+from mixlogit.align import AlignSettings, Objective, make_objective
+from mixlogit.data import Comparisons, Labels
+from mixlogit.lm import Row, Scorer
+
+__all__ = ["VARIANTS"]
+
+VOCABULARY, PROMPT, ANSWERS, PAIRS = 50304, 89, (55, 51), 4
+COMPARISONS, RESPONDENTS, BETA = 4000, 200, 0.1
+VARIANTS: dict[str, dict[str, Any]] = {
+    "fixed": {"family": "fixed"},
+    "per comparison, lognormal": {"panel": False},
+    "per comparison, lognormal, 16 draws": {"panel": False, "draws": 16},
+    "per comparison, gamma": {"panel": False, "family": "gamma"},
+    "panel, lognormal": {},
+    "panel, gamma": {"family": "gamma"},
+    "panel, normal": {"family": "normal"},
+    "panel, contrarians": {"contrarians": True},
+}
+
+
+def rows(generator: torch.Generator) -> list[Row]:
+    """Comparisons of random tokens."""
+
+    def tokens(n: int) -> list[int]:
+        found: list[int] = torch.randint(VOCABULARY, (n,), generator=generator).tolist()
+        return found
+
+    return [Row(tokens(PROMPT), [tokens(n) for n in ANSWERS]) for _ in range(PAIRS)]
+
+
+def our_step(
+    scorer: Scorer, optimiser: torch.optim.Optimizer, objective: Objective
+) -> Callable[..., None]:
+    """A step of ours: margins, the policy's gradient, AdamW, the strength's step."""
+
+    def step(batch: list[Row], index: Tensor) -> None:
+        chosen, rejected = scorer(scorer.collate(batch)).logp.view(-1, 2).unbind(-1)
+        margin = chosen - rejected + 5.0  # as if the reference thought otherwise
+        objective.loss(margin, index).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        objective.step(margin, index)
+
+    return step
+
+
+def alone(objective: Objective, repeats: int = 100) -> float:
+    """CPU seconds that an objective takes of a step, without the language model."""
+    margin, index = torch.randn(PAIRS, requires_grad=True), torch.arange(PAIRS)
+    begin = time.process_time()
+    for _ in range(repeats):
+        objective.loss(margin, index).backward()
+        objective.step(margin, index)
+    return (time.process_time() - begin) / repeats
+
+
+def trl_step(model: GPTNeoXForCausalLM, folder: str) -> Callable[..., None]:
+    """A step of TRL's: its loss with the reference given, AdamW."""
+    from trl import DPOConfig, DPOTrainer
+
+    words = Tokenizer(models.WordLevel({"<eos>": 0, "a": 1}, unk_token="a"))
+    trainer = DPOTrainer(
+        model=model,
+        args=DPOConfig(
+            output_dir=folder,
+            beta=BETA,
+            bf16=False,
+            use_cpu=True,
+            report_to=[],
+            precompute_ref_log_probs=True,
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_list([{"prompt": "a ", "chosen": "a", "rejected": "a a"}]),
+        processing_class=PreTrainedTokenizerFast(
+            tokenizer_object=words, eos_token="<eos>", pad_token="<eos>"
+        ),
+    )
+    model.gradient_checkpointing_disable()  # on by default there, and not ours
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-6)
+
+    def step(batch: list[Row], _: Tensor) -> None:
+        sides = [(row.prompt, row.answers[side]) for side in (0, 1) for row in batch]
+        ids = [torch.tensor([*prompt, *answer]) for prompt, answer in sides]
+        answers = [torch.tensor([0] * len(p) + [1] * len(a)) for p, a in sides]
+        inputs = {
+            "input_ids": pad_sequence(ids, batch_first=True),
+            "attention_mask": pad_sequence([torch.ones_like(i) for i in ids], batch_first=True),
+            "completion_mask": pad_sequence(answers, batch_first=True),
+            "ref_chosen_logps": torch.zeros(len(batch)),
+            "ref_rejected_logps": torch.zeros(len(batch)),
+        }
+        trainer.compute_loss(model, inputs).backward()
+        optimiser.step()
+        optimiser.zero_grad()
+
+    return step
+
+
+def make_model() -> GPTNeoXForCausalLM:
+    """Random weights."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 256, "intermediate_size": 1024, "max_position_embeddings": 512}
+    layers = {"num_hidden_layers": 4, "num_attention_heads": 4}
+    return GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=VOCABULARY, **sizes, **layers)).train()
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--no-trl", action="store_true")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    who = Labels(
+        torch.arange(COMPARISONS) % RESPONDENTS, tuple(f"r{k}" for k in range(RESPONDENTS))
+    )
+    data = Comparisons(
+        outcome=torch.ones(COMPARISONS), margin=torch.zeros(COMPARISONS), respondent=who
+    )
+    scorer = Scorer(make_model())
+    optimiser = torch.optim.AdamW(scorer.model.parameters(), lr=1e-6)
+    objectives = {
+        name: make_objective(data, AlignSettings(beta=BETA, **settings))
+        for name, settings in VARIANTS.items()
+    }
+    steps = {name: our_step(scorer, optimiser, one) for name, one in objectives.items()}
+    generator = torch.Generator().manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        if not chosen.no_trl:
+            steps["TRL, plain DPO"] = trl_step(make_model(), folder)
+        taken: dict[str, list[float]] = {name: [] for name in steps}
+        for turn in range(chosen.rounds + 1):
+            batch = rows(generator)
+            index = torch.randperm(COMPARISONS, generator=generator)[:PAIRS]
+            for name, step in steps.items():
+                begin = time.process_time()
+                step(batch, index)
+                if turn:  # the first one warms up
+                    taken[name].append(time.process_time() - begin)
+    for name, seconds in taken.items():
+        ratio = median(own / fixed for own, fixed in zip(seconds, taken["fixed"], strict=True))
+        line = f"{name:36} {1000 * median(seconds):7.0f} ms  {ratio:.3f} of fixed strength"
+        if name in objectives:
+            line += f"; {1000 * alone(objectives[name]):4.1f} ms for the objective"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""`MixDPOTrainer`: a thin subclass of `transformers.Trainer`.
+
+Overridden are the loss, the strength's step behind the optimiser's, what is logged and measured,
+and how checkpoints are written and read.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import EvalPrediction, Trainer, TrainerCallback
+from transformers.trainer_utils import rotate_checkpoints
+
+from mixlogit.align.checkpoint import newest_whole, write_manifest
+from mixlogit.align.config import MixDPOConfig
+from mixlogit.align.dataset import PreferenceData
+from mixlogit.align.model import drop_nothing, load_weights
+from mixlogit.align.objective import Objective, make_objective
+from mixlogit.align.refit import refit, spread_warning
+from mixlogit.align.signals import StopOnSignal
+from mixlogit.align.state import load_strength, save_strength
+from mixlogit.align.units import units_in
+from mixlogit.errors import NumericsWarning
+from mixlogit.lm import Row, Scorer
+from mixlogit.lm.load import load_model, load_tokenizer
+from mixlogit.lm.reference import Reference
+from mixlogit.models import Posterior
+
+__all__ = ["MixDPOTrainer"]
+
+
+class _StrengthStep(TrainerCallback):
+    """Calls the trainer behind each optimiser step, before anything is logged or saved."""
+
+    def __init__(self, trainer: "MixDPOTrainer") -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, *arguments: Any, **others: Any) -> None:
+        """The strength's own step."""
+        self.trainer.strength_step()
+
+
+class MixDPOTrainer(Trainer):
+    """Aligns a causal language model through the model of preference strength.
+
+    Args:
+        model: The policy: a model, a `PeftModel`, or the folder or hub id of one.
+        args: The arguments.
+        train_dataset: Comparisons of texts, in any form that `mixlogit.data.texts` takes, or
+            a `PreferenceData`.
+        eval_dataset: The same, to evaluate on.
+        ref_model: The reference; None: the policy as it is now (without its adapter, if it has
+            one).
+        processing_class: The policy's tokenizer; None: the one that lies with it.
+        **others: As for `transformers.Trainer`.
+
+    Attributes:
+        objective: The strength that is learned.
+        scorer: Scores answers by the policy.
+        reference: Log-ratios of the reference, of chosen against rejected, by data set.
+    """
+
+    args: MixDPOConfig
+    train_dataset: PreferenceData
+    eval_dataset: Any
+
+    def __init__(
+        self,
+        model: Any,
+        args: MixDPOConfig,
+        train_dataset: Any,
+        eval_dataset: Any = None,
+        ref_model: Any = None,
+        processing_class: Any = None,
+        **others: Any,
+    ) -> None:
+        if isinstance(model, str | Path):
+            processing_class = processing_class or load_tokenizer(model)
+            model = load_model(model, device="cpu")
+        if args.disable_dropout:
+            drop_nothing(model)
+        self.scorer = Scorer(model)
+        train = self._read(train_dataset, processing_class, args)
+        evaluated = None
+        if eval_dataset is not None:
+            evaluated = self._read(eval_dataset, processing_class, args)
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=self._collate,
+            train_dataset=train,
+            eval_dataset=evaluated,
+            processing_class=processing_class,
+            compute_metrics=self._metrics,
+            **others,
+        )
+        self.model_accepts_loss_kwargs = False  # our loss is a mean over the batch
+        self.objective: Objective = make_objective(train.comparisons, args.strength())
+        adapted = hasattr(model, "disable_adapter")
+        other = ref_model if ref_model is not None else None if adapted else model
+        reference = Reference(self.scorer, other)
+        self.reference = {"train": self._log_ratios(reference, train)}
+        if evaluated is not None:
+            self.reference["eval"] = self._log_ratios(reference, evaluated)
+            self._judges = units_in(self.objective.votes, train.comparisons, evaluated.comparisons)
+        self.add_callback(_StrengthStep(self))
+        self._stop = StopOnSignal()
+        self.add_callback(self._stop)
+        self._seen: list[tuple[Tensor, Tensor]] = []
+        self._told: list[dict[str, float]] = []
+        self._watched: tuple[list[float], list[float]] = ([], [])
+        self._posterior: Posterior | None = None
+
+    def _read(self, data: Any, tokenizer: Any, args: MixDPOConfig) -> PreferenceData:
+        if isinstance(data, PreferenceData):
+            return data
+        return PreferenceData.read(
+            data,
+            tokenizer,
+            max_length=args.max_length,
+            truncation=args.truncation_mode,
+            respondent=args.respondent,
+            groups=args.by,
+            outcome=args.outcome,
+            weight=args.weight,
+        )
+
+    def _collate(self, items: list[tuple[int, Row]]) -> dict[str, Tensor]:
+        index, rows = zip(*items, strict=True)
+        return {**self.scorer.collate(rows), "index": torch.tensor(index)}
+
+    def _log_ratios(self, scored: Any, data: PreferenceData) -> Tensor:
+        """Log-probability of chosen minus rejected, a `comparison`-vector, float64."""
+        with self.accelerator.autocast():  # as in training: margins are to start at 0
+            logp: Tensor = scored.score(data.rows, tokens=self.args.score_tokens).logp
+        chosen, rejected = logp.view(-1, 2).unbind(-1)
+        return chosen - rejected
+
+    def _margins(self, model: nn.Module, inputs: dict[str, Any], which: str) -> Any:
+        """Margins of a batch and their positions."""
+        index = inputs["index"]
+        scores = model(**{name: part for name, part in inputs.items() if name != "index"})
+        chosen, rejected = scores.logp.view(-1, 2).unbind(-1)
+        before = self.reference[which][index.cpu()].to(chosen)
+        return chosen - rejected - before, index
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The policy's loss at this step's draw of the strength."""
+        margin, index = self._margins(model, inputs, "train")
+        self._seen.append((margin.detach(), index))
+        loss = self.objective.loss(margin, index.cpu())
+        return (loss, {"margin": margin}) if return_outputs else loss
+
+    def strength_step(self) -> None:
+        """The strength's step on the margins of all processes since the last one."""
+        margin, index = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen = []
+        if self.accelerator.num_processes > 1:
+            margin = self.accelerator.gather(
+                self.accelerator.pad_across_processes(margin, pad_index=0)
+            )
+            index = self.accelerator.gather(
+                self.accelerator.pad_across_processes(index, pad_index=-1)
+            )
+            margin, index = margin[index >= 0], index[index >= 0]
+        margin, index = margin.cpu(), index.cpu()
+        elbo = self.objective.step(margin, index)
+        signed = margin * (2 * self.objective.votes.outcome[index] - 1)
+        self._told.append(
+            {
+                "elbo": elbo,
+                "margins": float(signed.mean()),
+                "accuracy": float((signed > 0).double().mean()),
+                "p_chosen": float(torch.sigmoid(self.args.beta * signed).mean()),
+            }
+        )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Adds the strength, and means since the last log, to what is logged of training."""
+        if "loss" in logs and self._told:
+            for name in self._told[0]:
+                logs[name] = sum(told[name] for told in self._told) / len(self._told)
+            self._told = []
+            logs |= {f"strength/{k}": v for k, v in self.objective.describe().items()}
+        super().log(logs, start_time)
+
+    def prediction_step(
+        self, model: nn.Module, inputs: dict[str, Any], *arguments: Any, **others: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Minus the log score of a batch, its margins, and their positions."""
+        inputs = self._prepare_inputs(inputs)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            margin, index = self._margins(model, inputs, "eval")
+        return -self._scores(margin, index).mean().to(margin), margin, index
+
+    def _scores(self, margin: Tensor, index: Tensor) -> Tensor:
+        """Log predictive of what was recorded, a `comparison`-vector."""
+        index = index.cpu()
+        unit, block = (part[index] for part in self._judges)
+        first, second = (
+            self.objective.log_predictive(sign * margin, unit, block) for sign in (1, -1)
+        )
+        outcome: Tensor = self.eval_dataset.comparisons.outcome[index]
+        return outcome * first + (1 - outcome) * second
+
+    def _metrics(self, found: EvalPrediction) -> dict[str, float]:
+        margin, index = map(torch.from_numpy, (found.predictions, found.label_ids))
+        signed = margin * (2 * self.eval_dataset.comparisons.outcome[index] - 1)
+        decided = signed[self.eval_dataset.comparisons.outcome[index] != 0.5]
+        return {
+            "log_score": float(self._scores(margin, index).mean()),
+            "accuracy": float((decided > 0).double().mean()),
+            "margins": float(signed.mean()),
+        }
+
+    def evaluate(self, *arguments: Any, **others: Any) -> dict[str, float]:
+        """Log score, accuracy and margins; warns of a spread that grows with overfitting."""
+        metrics: dict[str, float] = super().evaluate(*arguments, **others)
+        spread, score = self._watched
+        spread.append(self.objective.describe()["cv"])
+        score.append(next(v for name, v in metrics.items() if name.endswith("log_score")))
+        words = spread_warning(spread, score)
+        if words is not None:
+            warnings.warn(words, NumericsWarning, stacklevel=2)
+        return metrics
+
+    @property
+    def posterior(self) -> Posterior:
+        """The strength fitted freely on the policy's present margins."""
+        if self._posterior is None:
+            data = self.train_dataset
+            margin = self._log_ratios(self.scorer, data) - self.reference["train"]
+            self._posterior = refit(data.comparisons, margin, self.args.strength())
+        return self._posterior
+
+    def train(
+        self,
+        resume_from_checkpoint: Any = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> Any:
+        """Train; `resume_from_checkpoint="auto"` goes on from the newest whole checkpoint.
+
+        Raises:
+            KeyboardInterrupt: If a signal ended it; a checkpoint was saved.
+        """
+        self._posterior = None
+        if resume_from_checkpoint == "auto":
+            rename = self.args.should_save
+            found = newest_whole(str(self.args.output_dir), rename=rename)
+            resume_from_checkpoint = None if found is None else str(found)
+        output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
+        if self._stop.received is not None:
+            raise KeyboardInterrupt
+        return output
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Model, optimiser and strength, then the manifest; only then are older ones removed."""
+        kept, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            self.args.save_total_limit = kept
+        if self.args.should_save:
+            output = Path(self._get_output_dir(trial=trial))
+            folder = output / f"checkpoint-{self.state.global_step}"
+            save_strength(self.objective, folder)
+            write_manifest(folder)
+            rotate_checkpoints(
+                output_dir=str(output),
+                save_total_limit=kept,
+                best_model_checkpoint=self.state.best_model_checkpoint,
+                use_mtime=True,
+            )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self._load_weights(resume_from_checkpoint, model or self.model)
+        load_strength(self.objective, resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+    def _load_weights(self, folder: str, model: Any) -> None:
+        if self.is_fsdp_enabled or hasattr(model, "peft_config"):
+            super()._load_from_checkpoint(folder, model)
+            return
+        load_weights(model, folder)
