@@ -117,18 +117,24 @@ class Terminal:
             yield update
 
     def _lines(self, label: str, pace: "_Pace") -> Progress:
-        said, last = ("", -1), time.monotonic()
+        said, last = ("", ""), time.monotonic()
 
         def update(stage: str, done: int, total: int) -> None:
             nonlocal said, last
-            now = (stage, 10 * done // max(total, 1))
-            told = pace(done, total)
+            now, told = (stage, _share(done, total)), pace(done, total)
             if now != said and time.monotonic() - last >= _PAUSE:
                 said, last = now, time.monotonic()
-                share = f"{10 * now[1]}%" if total else f"{done:,}"
-                self._err.print(Text(clean(f"{label}  {stage} {share}{told}")))
+                self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}")))
 
         return update
+
+
+def _share(done: int, total: int) -> str:
+    """Full tenths; where nobody knows how many there are, the number in one digit."""
+    if total:
+        return f"{10 * (10 * done // total)}%"
+    step: int = 10 ** (len(str(done)) - 1)
+    return f"{done // step * step:,}"
 
 
 class _Pace:

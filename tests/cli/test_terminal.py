@@ -88,6 +88,25 @@ def test_progress_in_lines(
     assert captured.out == ""
 
 
+def test_progress_tells_the_pace_of_what_is_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock[0])
+    for total in (100, 0):  # 0: nobody knows how many there are
+        clock[0] = 0.0
+        with Terminal().progress("margins", "comparisons") as update:
+            for seconds, done in [(0.0, 20), (4.0, 30), (10.0, 50), (13.0, 59)]:
+                clock[0] = seconds
+                update("scoring", done, total)
+    assert capsys.readouterr().err == (
+        "margins  scoring 30%, 2.5 comparisons a second, 0:00:28 left\n"
+        "margins  scoring 50%, 3 comparisons a second, 0:00:17 left\n"
+        "margins  scoring 30, 2.5 comparisons a second\n"
+        "margins  scoring 50, 3 comparisons a second\n"
+    )
+
+
 def test_progress_as_a_bar(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
