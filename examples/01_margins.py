@@ -2,10 +2,11 @@
 
     python examples/01_margins.py --data ../shared/data --output runs/margins
 
-About three minutes. Workers voted which of two arguments is the more convincing (UKPConvArg1, Habernal and Gurevych
-2016). A tiny language model that knows children's stories reads some arguments for a few seconds:
-that is the policy, and the model before that the reference. Two commands then do the rest: margins
-for every vote, and the posterior of how strongly each worker's votes follow them.
+About three minutes. Workers voted which of two arguments is the more convincing (UKPConvArg1,
+Habernal and Gurevych 2016). A tiny language model that knows children's stories reads some
+arguments for a few seconds: that is the policy, and the model before that the reference. Two
+commands then do the rest: margins for every vote, and the posterior of how strongly each worker's
+votes follow them.
 """
 
 import argparse

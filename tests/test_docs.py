@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from tree import ROOT
 
+import mixlogit as ml
 from mixlogit.cli import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,9 +63,34 @@ def test_every_block_says_what_it_is(page: Path) -> None:
             assert block.endswith("\n\n"), "a blank line ends the last example"
 
 
+@pytest.fixture
+def files(shared_data: Path, tmp_path: Path) -> None:
+    """What the pages' commands read: votes with texts, a policy and a reference."""
+    votes = pd.read_csv(shared_data / "ukpconvarg1" / "votes.csv.gz", nrows=60)
+    joined = ml.join_texts(
+        votes.assign(prompt=votes["topic"]),
+        shared_data / "ukpconvarg1" / "arguments.csv.gz",
+        item_a="arg1",
+        item_b="arg2",
+        outcome="value",
+        labels="a=a1,b=a2,tie=equal",
+        key="arg_id",
+    )
+    pq.write_table(joined, tmp_path / "debates.parquet")
+    (tmp_path / "reference").symlink_to(shared_data / "tiny-lm" / "hf")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "reference")
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(0.99)
+    model.save_pretrained(tmp_path / "policy")
+    AutoTokenizer.from_pretrained(tmp_path / "reference").save_pretrained(tmp_path / "policy")
+
+
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MIXLOGIT_CACHE", str(tmp_path / "cache"))
     for arguments in commands(page):
         assert main([*quick(arguments), "--quiet"]) in (0, 4), arguments
 
