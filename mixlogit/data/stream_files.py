@@ -112,17 +112,29 @@ def stream_csv(path: Path, name: str) -> Feed:
 
 def _cells(file: Any, name: str) -> Iterator[list[str]]:
     """The rows of a CSV file that are not blank."""
-    csv.field_size_limit(_LONGEST)
     row = 0
     with io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as lines:
         try:
-            for cells in filter(None, csv.reader(lines)):
+            for cells in filter(None, _long_rows(csv.reader(lines))):
                 if not "".join(cells).isascii():
                     _check_utf8(cells, name, row)
                 yield cells
                 row += 1
         except csv.Error as error:
             raise DataError(f"{name}: not a readable CSV file ({error}).", file=name) from error
+
+
+def _long_rows(rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Rows whose cells may be long. The limit is the whole process's: each row puts it back."""
+    while True:
+        before = csv.field_size_limit(_LONGEST)
+        try:
+            cells = next(rows, None)
+        finally:
+            csv.field_size_limit(before)
+        if cells is None:
+            return
+        yield cells
 
 
 def _check_utf8(cells: list[str], name: str, row: int) -> None:

@@ -1,5 +1,6 @@
 """Comparisons of texts as a stream: every kind of data, restarts, malformed rows, memory."""
 
+import csv
 import gzip
 import hashlib
 import json
@@ -299,10 +300,12 @@ def test_files_that_cannot_be_read(name: str, content: bytes, says: str, tmp_pat
 
 
 def test_long_texts_in_csv(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
     path = tmp_path / "v.csv"
     path.write_text("chosen,rejected\n" + "x" * 1_000_000 + ",b\n")
     (batch,) = ml.texts(path)
     assert len(batch.table["chosen"][0].as_py()) == 1_000_000
+    assert csv.field_size_limit() == before
 
 
 def test_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
