@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 # public name -> module that defines it
 _PUBLIC = {
+    "ChoiceSets": "mixlogit.data",
     "Comparisons": "mixlogit.data",
     "MixedLogit": "mixlogit.choice",
     "Posterior": "mixlogit.models",
@@ -25,6 +26,7 @@ _PUBLIC = {
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "load": "mixlogit.data",
+    "load_choice_sets": "mixlogit.data",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
     "simulate": "mixlogit.data",

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from mixlogit.choice import FAMILIES, strength
-from mixlogit.data import Comparisons
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
@@ -17,6 +17,8 @@ from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
 from mixlogit.models.infer import Inferred, Method, Progress, infer
 from mixlogit.models.joint import LogJoint
+from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
+from mixlogit.models.outcome_held_out import outcome_held_out
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
@@ -32,7 +34,7 @@ CHAINS = 4
 
 
 def fit(
-    data: Comparisons,
+    data: Comparisons | ChoiceSets,
     family: str = "lognormal",
     *,
     panel: bool | None = None,
@@ -45,6 +47,8 @@ def fit(
     evidence: bool = True,
     draws: int = 2000,
     seed: int = 0,
+    ties: Ties = "half",
+    width: Width | None = None,
     progress: Progress | None = None,
 ) -> Posterior:
     """Fit preference data: the posterior of preference strength.
@@ -54,7 +58,7 @@ def fit(
     resampling, and NUTS where its Pareto k exceeds 0.7. Individual strengths follow exactly.
 
     Args:
-        data: The comparisons. With items or features the utilities are latent and the mean
+        data: Comparisons or choice sets. With items or features the utilities are latent and the mean
             strength is fixed at 1: they carry the scale.
         family: "fixed", "lognormal", "gamma", "normal" or "classes".
         panel: One strength for each respondent (the default where there are any).
@@ -68,6 +72,10 @@ def fit(
         evidence: Weigh mixed against fixed strength, with and without a lapse rate.
         draws: Draws of the posterior, over four restarts.
         seed: Seed.
+        ties: Of comparisons: "half" a vote each way, or modelled after "davidson" or
+            "rao-kupper".
+        width: Zone of indifference of modelled ties and grades: "shared", depending on
+            "strength" (the default), or each "respondent" its own.
         progress: Called with a stage, steps done and steps in all.
 
     Returns:
@@ -84,8 +92,15 @@ def fit(
         True
     """
     _check_arguments(family, classes, draws, by, inference)
-    problem = Problem(
-        data, panel=panel, by=by, priors=priors, n_classes=classes, contrarians=contrarians
+    problem = make_problem(
+        data,
+        ties=ties,
+        width=width,
+        panel=panel,
+        by=by,
+        priors=priors,
+        n_classes=classes,
+        contrarians=contrarians,
     )
     per_chain = max(100, draws // CHAINS)
     return _run(problem, family, lapse, inference, evidence, per_chain, seed, progress)
@@ -193,13 +208,26 @@ def _result(
     }
 
     def held_out(test: Comparisons) -> dict[str, Any]:
-        return _held_out(problem, joint, flat, test, seed)
+        score = outcome_held_out if isinstance(problem, OutcomeProblem) else _held_out
+        return score(problem, joint, flat, test, seed)
 
     return Posterior(tree, record, strengths, held_out)
 
 
 def _counts(problem: Problem) -> dict[str, Any]:
-    data = problem.data
+    data: Any = problem.data
+    if isinstance(data, ChoiceSets):
+        return {
+            "comparisons": data.n_occasions,
+            "choice_sets": data.n_sets,
+            "respondents": data.n_respondents,
+            "groups": {column: len(labels.labels) for column, labels in data.groups.items()},
+            "ties": 0,
+            "dropped": len(data.dropped),
+            "items": len(data.items),
+            "components": data.n_components,
+            "features": len(data.feature_names),
+        }
     return {
         "comparisons": data.n_comparisons,
         "respondents": data.n_respondents,

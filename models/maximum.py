@@ -9,10 +9,11 @@ from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
-from mixlogit.data import Comparisons
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
+from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
@@ -49,11 +50,13 @@ class Maximum:
 
 
 def maximum(
-    data: Comparisons,
+    data: Comparisons | ChoiceSets,
     family: str = "lognormal",
     *,
     panel: bool | None = None,
     lapse: bool = False,
+    ties: Ties = "half",
+    width: Width | None = None,
 ) -> Maximum:
     """Maximise the likelihood with flat priors.
 
@@ -62,10 +65,12 @@ def maximum(
     respondent depend on each other beyond the model (Huber 1967; Liang and Zeger 1986).
 
     Args:
-        data: The comparisons; with items or features the mean strength is fixed at 1.
+        data: Comparisons or choice sets; with items or features the mean strength is fixed at 1.
         family: "fixed", "lognormal", "gamma", "normal" or "classes".
         panel: One strength for each respondent; the default where there are respondents.
         lapse: Let a share of the votes be random.
+        ties: As for `fit`.
+        width: As for `fit`.
 
     Raises:
         UsageError: If the maximum is not regular (a parameter runs off or is not identified).
@@ -76,7 +81,7 @@ def maximum(
         >>> list(maximum(data).table.index)
         ['mean', 'cv', 'log_sd']
     """
-    problem = Problem(data, panel=panel)
+    problem = make_problem(data, ties=ties, width=width, panel=panel)
     with few_threads(len(problem.index)):
         joint = problem.joint(family, lapse=lapse)
         start = find_mode(joint, joint.start()).theta
@@ -140,6 +145,5 @@ def _scores(joint: LogJoint, theta: Tensor) -> Tensor | None:
     for part in _around(theta).split(max(1, joint.draws_at_once)):
         sampled = joint.sampled(part)
         with torch.no_grad():
-            arguments = sampled[:2] if sampled.utilities is None else sampled
-            parts.append(likelihood.by_respondent(*arguments))
+            parts.append(likelihood.by_respondent(*sampled.arguments()))
     return _slope(torch.cat(parts))

@@ -17,7 +17,7 @@ from mixlogit.data.source import Source
 from mixlogit.data.table import Names, Table
 from mixlogit.errors import DataError
 
-__all__ = ["build"]
+__all__ = ["build", "labelled"]
 
 Ints = NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         features=None if table.features is None else torch.from_numpy(table.features),
         feature_names=roles.features,
         respondent=respondent,
-        groups={name: _some_labels(*table.groups[name]) for name in roles.groups},
+        groups={name: labelled(*table.groups[name]) for name in roles.groups},
         weight=None if table.weight is None else torch.from_numpy(table.weight),
         source=source.name,
         source_sha256=source.sha256,
@@ -92,11 +92,16 @@ def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
 
 
 def _labels(column: Names | None) -> Labels | None:
-    return None if column is None else _some_labels(*column)
+    return None if column is None else labelled(*column)
 
 
-def _some_labels(codes: Ints, names: tuple[str, ...]) -> Labels:
-    """Labels in the order of first appearance; names that no kept row uses are left out."""
+def labelled(codes: Ints, names: tuple[str, ...]) -> Labels:
+    """Labels in the order of first appearance; names that no kept row uses are left out.
+
+    Example:
+        >>> labelled(np.array([2, 0]), ("a", "b", "c")).labels
+        ('c', 'a')
+    """
     n, size = codes.size, len(names)
     first = np.full(size, n, dtype=np.int64)
     first[codes[::-1]] = np.arange(n - 1, -1, -1)  # the last write wins: the first appearance
@@ -113,6 +118,6 @@ def _items(table: Table) -> tuple[Tensor | None, Tensor | None, tuple[str, ...]]
         return None, None, ()
     first, second, names = table.items
     both: Any = np.stack([first, second], axis=1).ravel()
-    found = _some_labels(both, names)
+    found = labelled(both, names)
     pairs = found.codes.reshape(-1, 2)
     return pairs[:, 0].contiguous(), pairs[:, 1].contiguous(), found.labels

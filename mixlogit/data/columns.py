@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["ColumnNames", "Roles", "no_margin", "resolve"]
+__all__ = ["ColumnNames", "Roles", "listed", "no_margin", "require", "resolve"]
 
 _OPTIONS = {"groups": "--by"}
 _SHOWN = 30
@@ -119,13 +119,13 @@ def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
             hint = f' Did you mean "{close[0]}"?' if close else ""
             raise UsageError(f'No column role "{role}".{hint} Roles: {", ".join(_ROLES)}.')
     lists = {
-        "features": _listed(columns.get("features")),
-        "groups": _listed(columns.get("groups")),
+        "features": listed(columns.get("features")),
+        "groups": listed(columns.get("groups")),
     }
     named: dict[str, Any] = {role: columns.get(role) for role in _ROLES if role not in lists}
     for role, names in {**{r: (n,) for r, n in named.items() if n is not None}, **lists}.items():
         for name in names:
-            _require(source, role, name)
+            require(source, role, name)
         if len(set(names)) < len(names):
             raise UsageError(f"{_option(role)} names a column twice: {', '.join(names)}.")
     _one_source(named, lists["features"])
@@ -160,7 +160,8 @@ def _columns(source: Source) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def _listed(names: str | Iterable[str] | None) -> tuple[str, ...]:
+def listed(names: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Column names from a list, or from a text joined by commas."""
     if names is None:
         return ()
     if isinstance(names, str):
@@ -172,7 +173,8 @@ def _option(role: str) -> str:
     return _OPTIONS.get(role, "--" + role.replace("_", "-"))
 
 
-def _require(source: Source, role: str, name: str) -> None:
+def require(source: Source, role: str, name: str) -> None:
+    """Raise a `DataError` unless the table has the column named for a role."""
     if name in source.names:
         return
     close = get_close_matches(name, source.names, n=1)

@@ -112,6 +112,8 @@ class Comparisons:
         respondent: Who judged each comparison.
         groups: Group labels of each comparison, by column name.
         weight: `comparison`-vector of positive weights, float64.
+        grade: `comparison`-vector (int64) of how clear the preference is: 1, 2, ... for the
+            first, -1, -2, ... for the second, 0 for a tie.
         source: What messages call the data.
         source_sha256: Checksum of the file or files; None for data held in memory.
         dropped: The malformed rows that were left out.
@@ -138,6 +140,7 @@ class Comparisons:
     respondent: Labels | None = None
     groups: Mapping[str, Labels] = field(default_factory=dict)
     weight: Tensor | None = None
+    grade: Tensor | None = None
     source: str = "data"
     source_sha256: str | None = None
     dropped: tuple[Dropped, ...] = ()
@@ -286,6 +289,7 @@ class Comparisons:
             item_b=part(self.item_b),
             features=part(self.features),
             weight=part(self.weight),
+            grade=part(self.grade),
             respondent=None if self.respondent is None else names(self.respondent),
             groups={name: names(group) for name, group in self.groups.items()},
         )
@@ -353,7 +357,7 @@ def _check(data: Comparisons) -> None:
         raise UsageError("Expected at least one outcome, in a vector.")
     if not bool(((outcome == 0) | (outcome == 1) | (outcome == 0.5)).all()):
         raise UsageError("Expected outcomes 1 (first), 0 (second) or 0.5 (tie) but got others.")
-    vectors = {name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight")}
+    vectors = {name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight", "grade")}
     vectors["features"] = None if data.features is None else data.features[:, :1].flatten()
     vectors["respondent"] = None if data.respondent is None else data.respondent.codes
     vectors |= {name: group.codes for name, group in data.groups.items()}
@@ -366,6 +370,8 @@ def _check(data: Comparisons) -> None:
             raise UsageError(f"Expected finite values of {name} but got NaN or Inf.")
     if data.weight is not None and not bool((data.weight > 0).all()):
         raise UsageError("Expected positive weights but got zero or less.")
+    if data.grade is not None and not torch.equal(data.grade.sign(), (2 * outcome - 1).long()):
+        raise UsageError("Expected grades whose sign is that of the outcome, 0 for a tie.")
 
 
 def _check_sources(data: Comparisons) -> None:

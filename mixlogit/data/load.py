@@ -17,7 +17,7 @@ from mixlogit.data.source import Part, Source, source_of_table, to_column
 from mixlogit.data.values import Column, printable
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["load"]
+__all__ = ["load", "open_source"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -63,7 +63,7 @@ def load(
         Comparisons(items, 2 comparisons, 3 items)
     """
     try:
-        table = _open(data, split, source)
+        table = open_source(data, split, source)
         table.check_names()
         roles = resolve(table, **columns)
         return build(table, roles, labels=labels, bad_rows=bad_rows)
@@ -72,7 +72,7 @@ def load(
         raise
 
 
-def _open(data: Any, split: str, name: str | None) -> Source:
+def open_source(data: Any, split: str, name: str | None) -> Source:
     """The data as a source, by what they are."""
     if isinstance(data, str | os.PathLike):
         path = Path(data)

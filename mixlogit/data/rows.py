@@ -1,17 +1,17 @@
 """Rows: raw columns read by role, with a note of every row that is malformed."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
-from mixlogit.data.columns import Roles
 from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
 from mixlogit.data.numbers import numbers
 from mixlogit.data.problems import Problem
 from mixlogit.data.source import Source
 from mixlogit.data.values import Bad, Column, Floats, Ints, printable
 
-__all__ = ["NO_GROUP", "Rows"]
+__all__ = ["NO_GROUP", "NeedsColumns", "Rows"]
 
 NO_GROUP = "(none)"
 
@@ -19,18 +19,28 @@ _FINITE = {
     "margin": 'Margins must be finite. Recompute them with "mixlogit margins", or drop the row.',
     "feature": "Features must be finite.",
     "weight": "Weights must be finite and positive.",
+    "rank": "Ranks must be finite.",
 }
 _NUMBERS = {
     "margin": "Margins must be numbers.",
     "feature": "Features must be numbers.",
     "weight": "Weights must be numbers.",
+    "rank": "Ranks must be numbers.",
 }
+
+
+class NeedsColumns(Protocol):
+    """Roles that know which columns every row must fill."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns, in the order in which messages list them."""
 
 
 class Rows:
     """Reads columns of a source and collects its malformed rows in `problems`."""
 
-    def __init__(self, source: Source, roles: Roles) -> None:
+    def __init__(self, source: Source, roles: NeedsColumns) -> None:
         self.source = source
         self.roles = roles
         self.problems: list[Problem] = []
