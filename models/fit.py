@@ -23,6 +23,8 @@ from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_fit import fit_tastes
+from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
 from mixlogit.models.tree import make_tree, unit_log_likelihood
 from mixlogit.models.verdict import give_verdict
@@ -35,8 +37,11 @@ CHAINS = 4
 
 def fit(
     data: Comparisons | ChoiceSets,
-    family: str = "lognormal",
+    family: str | None = None,
     *,
+    random: Random = "",
+    correlated: bool | int = False,
+    taste_draws: int = 256,
     panel: bool | None = None,
     by: Sequence[str] = (),
     lapse: bool = False,
@@ -60,7 +65,13 @@ def fit(
     Args:
         data: Comparisons or choice sets. With items or features the utilities are latent and the mean
             strength is fixed at 1: they carry the scale.
-        family: "fixed", "lognormal", "gamma", "normal" or "classes".
+        family: Of strength: "fixed", "lognormal" (the default), "gamma", "normal" or "classes".
+            With random tastes "fixed" (then the default) or "lognormal".
+        random: Coefficients that differ between respondents, with features:
+            `"price:-lognormal,time:normal"` or the same as a dictionary; "normal", "lognormal",
+            "-lognormal" (negative) or "triangular".
+        correlated: Whether these are correlated; or the number of common factors.
+        taste_draws: Draws of each respondent's tastes in the simulated likelihood.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on the mean and the spread of strength.
         lapse: Let a share of the votes be random.
@@ -91,7 +102,25 @@ def fit(
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """
+    if family is None:
+        family = "fixed" if random else "lognormal"
     _check_arguments(family, classes, draws, by, inference)
+    per_chain = max(100, draws // CHAINS)
+    if random:
+        refused = {"by": by, "lapse": lapse, "ties": ties != "half", "width": width}
+        refuse_with_tastes({**refused, "panel": panel is False})
+        tastes = TasteProblem.of(data, random, family, correlated, taste_draws, "adaptive", seed)
+        with few_threads(len(data)), torch.random.fork_rng(devices=[]):
+            return fit_tastes(
+                tastes,
+                priors=priors or Priors(),
+                inference=inference,
+                evidence=evidence,
+                draws=per_chain,
+                chains=CHAINS,
+                seed=seed,
+                progress=progress,
+            )
     problem = make_problem(
         data,
         ties=ties,
@@ -102,7 +131,6 @@ def fit(
         n_classes=classes,
         contrarians=contrarians,
     )
-    per_chain = max(100, draws // CHAINS)
     return _run(problem, family, lapse, inference, evidence, per_chain, seed, progress)
 
 

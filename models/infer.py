@@ -146,7 +146,7 @@ def _best_mode(
 ) -> tuple[Mode, float, float]:
     """The best of several modes, the largest shortfall of the others (nats), and seconds."""
     begin = time.monotonic()
-    if joint.size > _HIGH:
+    if joint.size > _HIGH or joint.well_started:
         modes = [_mode_of_many(joint)]
         say("mode", 1, 1)
     else:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.simulated import Sampling
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
@@ -16,7 +17,15 @@ from mixlogit.models.mode import find_mode
 from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_maximum import maximum_of_tastes, taste_checks, taste_table
+from mixlogit.models.taste_problem import (
+    Random,
+    TasteProblem,
+    named_tastes,
+    refuse_with_tastes,
+)
 from mixlogit.models.threads import few_threads
+from mixlogit.models.verdict import Check
 
 __all__ = ["Maximum", "maximum"]
 
@@ -33,12 +42,16 @@ class Maximum:
         table: One row for each parameter: estimate, se (exact Hessian) and se_sandwich
             (clustered by respondent; NaN without a panel).
         n_respondents: Number of respondents.
+        checks: Of random tastes: simulation error, effective draws, enough respondents.
+        tastes: Individual tastes, where they are random.
     """
 
     family: str
     log_likelihood: float
     table: pd.DataFrame
     n_respondents: int
+    checks: tuple[Check, ...] = ()
+    tastes: pd.DataFrame | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -46,13 +59,19 @@ class Maximum:
             "family": self.family,
             "log_likelihood": self.log_likelihood,
             "parameters": self.table.to_dict(orient="index"),
+            "checks": [check.to_dict() for check in self.checks],
         }
 
 
 def maximum(
     data: Comparisons | ChoiceSets,
-    family: str = "lognormal",
+    family: str | None = None,
     *,
+    random: Random = "",
+    correlated: bool | int = False,
+    taste_draws: int = 256,
+    sampling: Sampling = "adaptive",
+    seed: int = 0,
     panel: bool | None = None,
     lapse: bool = False,
     ties: Ties = "half",
@@ -66,7 +85,14 @@ def maximum(
 
     Args:
         data: Comparisons or choice sets; with items or features the mean strength is fixed at 1.
-        family: "fixed", "lognormal", "gamma", "normal" or "classes".
+        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
+            tastes "fixed" (then the default) or "lognormal".
+        random: As for `fit`.
+        correlated: As for `fit`.
+        taste_draws: Draws of each respondent's tastes.
+        sampling: How they are drawn: "adaptive" (importance draws around each respondent's own
+            tastes), or from the population by "halton" or scrambled "sobol" points.
+        seed: Seed of the draws.
         panel: One strength for each respondent; the default where there are respondents.
         lapse: Let a share of the votes be random.
         ties: As for `fit`.
@@ -81,6 +107,14 @@ def maximum(
         >>> list(maximum(data).table.index)
         ['mean', 'cv', 'log_sd']
     """
+    if family is None:
+        family = "fixed" if random else "lognormal"
+    if random:
+        refused = {"lapse": lapse, "ties": ties != "half", "width": width}
+        refuse_with_tastes({**refused, "no-panel": panel is False})
+        tastes = TasteProblem.of(data, random, family, correlated, taste_draws, sampling, seed)
+        with few_threads(len(data)):
+            return _of_tastes(tastes)
     problem = make_problem(data, ties=ties, width=width, panel=panel)
     with few_threads(len(problem.index)):
         joint = problem.joint(family, lapse=lapse)
@@ -104,6 +138,34 @@ def maximum(
         index=pd.Index(names, name="parameter"),
     )
     return Maximum(family, float(found.value[0]), table, data.n_respondents)
+
+
+def _of_tastes(problem: TasteProblem) -> Maximum:
+    """The maximum with random tastes, named, with both kinds of standard error."""
+    best = maximum_of_tastes(problem)
+    assert best.found.hessian is not None
+    assert best.found.score is not None
+    covariance = torch.linalg.inv(-best.found.hessian)
+    psi = best.psi.clone().requires_grad_()
+    names, value = named_tastes(problem.design, psi.unsqueeze(0))
+    rows = [torch.autograd.grad(one, psi, retain_graph=True)[0] for one in value[0]]
+    slope, value = torch.stack(rows), value.detach()
+    sandwich_se = torch.full_like(value[0], torch.nan)
+    if problem.panel:
+        scores = best.found.score
+        sandwich_se = _se(slope, covariance @ (scores.T @ scores) @ covariance)
+    table = pd.DataFrame(
+        {"estimate": value[0], "se": _se(slope, covariance), "se_sandwich": sandwich_se},
+        index=pd.Index(names, name="parameter"),
+    )
+    return Maximum(
+        "lognormal" if problem.design.strength else "fixed",
+        best.log_likelihood,
+        table,
+        problem.data.n_respondents,
+        tuple(taste_checks(best, problem)),
+        taste_table(problem, best.likelihood, best.psi),
+    )
 
 
 def _se(slope: Tensor, covariance: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from mixlogit.errors import UsageError
 from mixlogit.models.taste_problem import TasteProblem, named_tastes
 from mixlogit.models.verdict import Check
 
-__all__ = ["TasteMaximum", "climb", "maximum_of_tastes", "start_values", "taste_checks"]
+__all__ = ["TasteMaximum", "climb", "maximum_of_tastes", "start_values", "taste_checks", "taste_table"]
 
 _SEEDS = 4  # other sets of draws that the simulation error is taken from
 _LIMIT = 2.0  # nats of simulation error of the log-likelihood

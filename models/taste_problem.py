@@ -16,10 +16,21 @@ from mixlogit.errors import UsageError
 from mixlogit.models.outcome_problem import padded_sets, within_rms
 from mixlogit.models.units import signed_rows
 
-__all__ = ["Random", "TasteProblem", "named_tastes"]
+__all__ = ["Random", "TasteProblem", "named_tastes", "refuse_with_tastes"]
 
 Random = str | Mapping[str, str]
 _ELEMENTS = 1_000_000  # sets x alternatives x draws of a block
+
+
+def refuse_with_tastes(options: Mapping[str, object]) -> None:
+    """Raise a `UsageError` for options that random tastes cannot be joined with.
+
+    Args:
+        options: Option to its value; those that are true are refused.
+    """
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"--random cannot be joined with {', '.join(given)}.")
 
 
 @dataclass(frozen=True, eq=False)

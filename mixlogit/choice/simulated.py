@@ -235,6 +235,16 @@ class SimulatedLikelihood:
         corner = last.sum().view(1, 1)
         return torch.cat([torch.cat([out, cross], 1), torch.cat([cross.T, corner], 1)])
 
+    def weights(self, psi: Tensor) -> Tensor:
+        """Posterior weights of each respondent's draws, `respondent x draw`."""
+        out = torch.empty(self.n_respondents, self.draws, dtype=torch.float64)
+        for block in self.blocks:
+            who = block.respondent
+            at = self.design.at(psi, self.z[who])
+            value = block.moments(at.value).value
+            out[who] = torch.softmax(value + self.log_weight[who], -1)
+        return out
+
     def tastes(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Each respondent's posterior: mean and sd of coefficients, strength, draws in effect.
 
