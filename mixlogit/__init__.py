@@ -20,6 +20,7 @@ _PUBLIC = {
     "MixedLogit": "mixlogit.choice",
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",
+    "RandomTastes": "mixlogit.models",
     "check_strength_family": "mixlogit.choice",
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +16,10 @@ from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
-from mixlogit.models.infer import Inferred, Method, Progress, infer
+from mixlogit.models.infer import Inferred, Progress, Sampler, infer
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
 from mixlogit.models.outcome_held_out import outcome_held_out
+from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
@@ -39,9 +40,9 @@ def fit(
     data: Comparisons | ChoiceSets,
     family: str | None = None,
     *,
-    random: Random = "",
-    correlated: bool | int = False,
-    taste_draws: int = 256,
+    random: Random | None = None,
+    ties: Ties = "half",
+    width: Width = "shared",
     panel: bool | None = None,
     by: Sequence[str] = (),
     lapse: bool = False,
@@ -52,45 +53,32 @@ def fit(
     evidence: bool = True,
     draws: int = 2000,
     seed: int = 0,
-    ties: Ties = "half",
-    width: Width | None = None,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of preference strength.
+    """Fit preference data: the posterior of preference strength, and of random tastes.
 
-    Individual strengths are integrated out, so that the posterior is one of the population's
-    parameters: mode and Hessian of the marginal, a full-rank guide started there, importance
-    resampling, and NUTS where its Pareto k exceeds 0.7. Individual strengths follow exactly.
+    What individuals have of their own is integrated out: mode and Hessian of the marginal, a
+    full-rank guide started there, importance resampling, NUTS where its Pareto k exceeds 0.7.
 
     Args:
-        data: Comparisons or choice sets. With items or features the utilities are latent and the mean
-            strength is fixed at 1: they carry the scale.
-        family: Of strength: "fixed", "lognormal" (the default), "gamma", "normal" or "classes".
-            With random tastes "fixed" (then the default) or "lognormal".
-        random: Coefficients that differ between respondents, with features:
-            `"price:-lognormal,time:normal"` or the same as a dictionary; "normal", "lognormal",
-            "-lognormal" (negative) or "triangular".
-        correlated: Whether these are correlated; or the number of common factors.
-        taste_draws: Draws of each respondent's tastes in the simulated likelihood.
+        data: Comparisons or choice sets. With items or features the utilities are latent and
+            the mean strength is fixed at 1: they carry the scale.
+        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
+            tastes "fixed" (then the default) or "lognormal".
+        random: Coefficients that differ between respondents, as `RandomTastes` takes them.
+        ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
+        width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on the mean and the spread of strength.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
         priors: The priors.
-        inference: "auto", "nuts", or "laplace": the normal approximation at the mode, fast with
-            hundreds of items, its intervals not corrected.
-        evidence: Weigh mixed against fixed strength, with and without a lapse rate.
+        inference: "auto", "nuts", or "laplace": the normal approximation, uncorrected.
+        evidence: Weigh mixed against fixed strength, or random against fixed tastes.
         draws: Draws of the posterior, over four restarts.
         seed: Seed.
-        ties: Of comparisons: "half" a vote each way, or modelled after "davidson" or
-            "rao-kupper".
-        width: Zone of indifference of modelled ties and grades: "shared", depending on
-            "strength" (the default), or each "respondent" its own.
         progress: Called with a stage, steps done and steps in all.
-
-    Returns:
-        The posterior, with individual strengths, checks and a verdict.
 
     Raises:
         UsageError: For arguments that cannot be used.
@@ -102,60 +90,74 @@ def fit(
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """
-    if family is None:
-        family = "fixed" if random else "lognormal"
-    _check_arguments(family, classes, draws, by, inference)
-    per_chain = max(100, draws // CHAINS)
+    options = _Options(panel, by, priors, classes, contrarians, ties, width)
+    family = _check_arguments(family, random, options, draws, inference)
+    sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     if random:
-        refused = {"by": by, "lapse": lapse, "ties": ties != "half", "width": width}
-        refuse_with_tastes({**refused, "panel": panel is False})
-        tastes = TasteProblem.of(data, random, family, correlated, taste_draws, "adaptive", seed)
-        with few_threads(len(data)), torch.random.fork_rng(devices=[]):
-            return fit_tastes(
-                tastes,
-                priors=priors or Priors(),
-                inference=inference,
-                evidence=evidence,
-                draws=per_chain,
-                chains=CHAINS,
-                seed=seed,
-                progress=progress,
-            )
-    problem = make_problem(
-        data,
-        ties=ties,
-        width=width,
-        panel=panel,
-        by=by,
-        priors=priors,
-        n_classes=classes,
-        contrarians=contrarians,
-    )
-    return _run(problem, family, lapse, inference, evidence, per_chain, seed, progress)
+        return _fit_tastes(data, random, family, lapse, options, sampler)
+    return _run(options.problem(data), family, lapse, sampler)
 
 
-def _run(
-    problem: Problem,
+@dataclass(frozen=True)
+class _Options:
+    """What a problem is made of besides the data, as `fit` takes it."""
+
+    panel: bool | None
+    by: Sequence[str]
+    priors: Priors | None
+    classes: int
+    contrarians: bool
+    ties: Ties
+    width: Width
+
+    def problem(self, data: Comparisons | ChoiceSets) -> Problem:
+        """The problem of a fit without random tastes."""
+        return make_problem(
+            data,
+            ties=self.ties,
+            width=self.width,
+            panel=self.panel,
+            by=self.by,
+            priors=self.priors,
+            n_classes=self.classes,
+            contrarians=self.contrarians,
+        )
+
+
+def _fit_tastes(
+    data: Comparisons | ChoiceSets,
+    random: Random,
     family: str,
     lapse: bool,
-    inference: Method,
-    evidence: bool,
-    draws: int,
-    seed: int,
-    progress: Progress | None,
+    options: _Options,
+    sampler: Sampler,
 ) -> Posterior:
+    refuse_with_tastes(
+        {
+            "by": options.by,
+            "lapse": lapse,
+            "ties": options.ties != "half",
+            "width": options.width != "shared",
+            "no-panel": options.panel is False,
+        }
+    )
+    tastes = TasteProblem.of(data, random, family, sampler.seed)
+    with few_threads(len(data)), torch.random.fork_rng(devices=[]):
+        return fit_tastes(tastes, options.priors or Priors(), sampler)
+
+
+def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
+    seed, progress = sampler.seed, sampler.progress
     clock = _Clock()
     with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
         joint = problem.joint(family, lapse=lapse)
         clock.stop("table")
-        inferred = infer(
-            joint, chains=CHAINS, draws=draws, seed=seed, method=inference, progress=progress
-        )
+        inferred = sampler.infer(joint)
         clock.stop("posterior")
         clock.seconds["map"] = round(inferred.mode_seconds, 3)
         weighed = None
-        if evidence and problem.panel and family != "fixed":
+        if sampler.evidence and problem.panel and family != "fixed":
             fitted = (joint, inferred)
             weighed = weigh_evidence(problem, family, fitted, seed=seed, progress=progress)
             clock.stop("evidence")
@@ -163,20 +165,25 @@ def _run(
 
 
 def _check_arguments(
-    family: str, classes: int, draws: int, by: Sequence[str], inference: str
-) -> None:
+    family: str | None, random: Random | None, options: _Options, draws: int, inference: str
+) -> str:
+    """The family; refuses arguments that cannot be used."""
+    if family is None:
+        family = "fixed" if random else "lognormal"
     if family not in FAMILIES:
         strength(family)  # says which families there are
-    if classes < 2:
-        raise UsageError(f"Expected at least 2 classes but got {classes}.")
+    if options.classes < 2:
+        raise UsageError(f"Expected at least 2 classes but got {options.classes}.")
     if draws < 1:
         raise UsageError(f"Expected at least 1 draw but got {draws}.")
+    by = options.by
     if isinstance(by, str):
         raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
     if len(set(by)) < len(by):
         raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
     if inference not in ("auto", "nuts", "laplace"):
         raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
+    return family
 
 
 class _Clock:
@@ -236,8 +243,9 @@ def _result(
     }
 
     def held_out(test: Comparisons) -> dict[str, Any]:
-        score = outcome_held_out if isinstance(problem, OutcomeProblem) else _held_out
-        return score(problem, joint, flat, test, seed)
+        if isinstance(problem, OutcomeProblem):
+            return outcome_held_out(problem, joint, flat, test, seed)
+        return _held_out(problem, joint, flat, test, seed)
 
     return Posterior(tree, record, strengths, held_out)
 

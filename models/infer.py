@@ -19,7 +19,7 @@ from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 
-__all__ = ["Inferred", "infer", "root_of_covariance"]
+__all__ = ["Inferred", "Sampler", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
@@ -55,6 +55,38 @@ class Inferred:
     elbo: list[float]
     spread_of_modes: float
     mode_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a posterior is drawn.
+
+    Attributes:
+        method: As for `infer`.
+        evidence: Whether simpler models are fitted too, to be weighed against it.
+        draws: Draws of each chain.
+        chains: Restarts.
+        seed: Seed.
+        progress: Called with a stage, steps done and steps in all.
+    """
+
+    method: Method
+    evidence: bool
+    draws: int
+    chains: int
+    seed: int
+    progress: Progress | None
+
+    def infer(self, joint: LogJoint, method: Method | None = None) -> Inferred:
+        """Posterior draws of a program, by another method if one is given."""
+        return infer(
+            joint,
+            chains=self.chains,
+            draws=self.draws,
+            seed=self.seed,
+            method=method or self.method,
+            progress=self.progress,
+        )
 
 
 def root_of_covariance(hessian: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
-from mixlogit.choice.simulated import Sampling
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
@@ -67,15 +66,12 @@ def maximum(
     data: Comparisons | ChoiceSets,
     family: str | None = None,
     *,
-    random: Random = "",
-    correlated: bool | int = False,
-    taste_draws: int = 256,
-    sampling: Sampling = "adaptive",
+    random: Random | None = None,
     seed: int = 0,
     panel: bool | None = None,
     lapse: bool = False,
     ties: Ties = "half",
-    width: Width | None = None,
+    width: Width = "shared",
 ) -> Maximum:
     """Maximise the likelihood with flat priors.
 
@@ -88,11 +84,7 @@ def maximum(
         family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
             tastes "fixed" (then the default) or "lognormal".
         random: As for `fit`.
-        correlated: As for `fit`.
-        taste_draws: Draws of each respondent's tastes.
-        sampling: How they are drawn: "adaptive" (importance draws around each respondent's own
-            tastes), or from the population by "halton" or scrambled "sobol" points.
-        seed: Seed of the draws.
+        seed: Seed of the draws of random tastes.
         panel: One strength for each respondent; the default where there are respondents.
         lapse: Let a share of the votes be random.
         ties: As for `fit`.
@@ -110,12 +102,15 @@ def maximum(
     if family is None:
         family = "fixed" if random else "lognormal"
     if random:
-        refused = {"lapse": lapse, "ties": ties != "half", "width": width}
+        refused = {"lapse": lapse, "ties": ties != "half", "width": width != "shared"}
         refuse_with_tastes({**refused, "no-panel": panel is False})
-        tastes = TasteProblem.of(data, random, family, correlated, taste_draws, sampling, seed)
         with few_threads(len(data)):
-            return _of_tastes(tastes)
-    problem = make_problem(data, ties=ties, width=width, panel=panel)
+            return _of_tastes(TasteProblem.of(data, random, family, seed))
+    return _maximise(make_problem(data, ties=ties, width=width, panel=panel), family, lapse)
+
+
+def _maximise(problem: Problem, family: str, lapse: bool) -> Maximum:
+    """The maximum with one taste for all."""
     with few_threads(len(problem.index)):
         joint = problem.joint(family, lapse=lapse)
         start = find_mode(joint, joint.start()).theta
@@ -137,7 +132,7 @@ def maximum(
         {"estimate": value, "se": hessian_se, "se_sandwich": sandwich_se},
         index=pd.Index(names, name="parameter"),
     )
-    return Maximum(family, float(found.value[0]), table, data.n_respondents)
+    return Maximum(family, float(found.value[0]), table, problem.data.n_respondents)
 
 
 def _of_tastes(problem: TasteProblem) -> Maximum:

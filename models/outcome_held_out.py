@@ -103,9 +103,7 @@ def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any
     options = options.unsqueeze(-1) if options.dim() else options
     parts = []
     for k, one in enumerate(widths.unbind(-1)):
-        log_p = votes.model.log_prob(
-            strengths[:, who], margin, outcome, one[:, who].unsqueeze(-1)
-        )
+        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, one[:, who].unsqueeze(-1))
         share = None if lapse is None else lapse.unsqueeze(-1)
         parts.append(log_lapsed(log_p, share, options)[0] + weight[who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), -1)
@@ -137,8 +135,8 @@ def _recoded(fitted: Any, test: Any) -> Any:
         if test.item_a is None or test.item_b is None:
             return test
         code = recode(test.items, fitted.items, "item")
-        items = {"item_a": code[test.item_a], "item_b": code[test.item_b]}
-        return replace(test, **items, items=fitted.items)
+        a, b = code[test.item_a], code[test.item_b]
+        return replace(test, item_a=a, item_b=b, items=fitted.items)
     code = recode(test.items, fitted.items, "item")
     names = replace(test.alternative, codes=code[test.alternative.codes], labels=fitted.items)
     return replace(test, alternative=names)

@@ -13,7 +13,6 @@ from mixlogit.choice.outcomes import Choice, Davidson, Ordered, OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models import sites
-from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
@@ -39,9 +38,7 @@ def outcome_program(likelihood: OutcomeLikelihood, spec: Spec) -> Sampled:
     draws = () if values is None else values.shape[:-1]
     family = sites.strength(spec, effects, draws)
     outcome = sites.outcome_parameters(spec)
-    return sites.score(
-        "panels", likelihood, spec, family, sites.lapse_rate(spec), values, outcome
-    )
+    return sites.score("panels", likelihood, spec, family, sites.lapse_rate(spec), values, outcome)
 
 
 class OutcomeProblem(Problem):
@@ -50,8 +47,8 @@ class OutcomeProblem(Problem):
     Args:
         data: Choice sets; or comparisons, whose ties or grades are modelled.
         ties: "davidson" or "rao-kupper", for comparisons without grades.
-        width: Zone of indifference: "shared", depending on "strength" (the default where
-            strengths are positive and differ), or each "respondent" its own.
+        width: Zone of indifference: "shared" (the default), depending on "strength" where that
+            differs and is positive, or each "respondent" its own, and depending on strength.
         panel: One strength for each respondent; None: where there are respondents.
         by: Group columns with effects on strength.
         priors: The priors.
@@ -67,7 +64,7 @@ class OutcomeProblem(Problem):
         data: Comparisons | ChoiceSets,
         *,
         ties: Ties = "half",
-        width: Width | None = None,
+        width: Width = "shared",
         panel: bool | None = None,
         by: Sequence[str] = (),
         priors: Priors | None = None,
@@ -104,7 +101,8 @@ class OutcomeProblem(Problem):
     @cached_property
     def margin(self) -> Tensor:
         """Margins of what was preferred, a `row`-vector."""
-        return torch.where(self.data.outcome == 0, -1.0, 1.0) * self.data.margin
+        margin: Tensor = torch.where(self.data.outcome == 0, -1.0, 1.0) * self.data.margin
+        return margin
 
     def likelihood(self, data: Comparisons | ChoiceSets, unit: Tensor, **model: Any) -> Any:
         """The likelihood of judgements, each of which belongs to a unit.
@@ -131,7 +129,8 @@ class OutcomeProblem(Problem):
                 **shared,
             )
             return OutcomeLikelihood(rows, Choice(mask[order]), pairs=False)
-        rows = OutcomeRows(*(_some(part, order) for part in _oriented(data)), **shared)
+        margin, item, features = (_some(part, order) for part in _oriented(data))
+        rows = OutcomeRows(margin, item, features, **shared)
         return OutcomeLikelihood(rows, self._tie_model(data, order, **model), pairs=True)
 
     def _tie_model(self, data: Comparisons, order: Tensor, **model: Any) -> OutcomeModel:
@@ -154,7 +153,7 @@ class OutcomeProblem(Problem):
         model: dict[str, Any] = {}
         if not isinstance(self.data, ChoiceSets):
             varies = family != "fixed" and self.panel and not self.is_signed(family)
-            model["exponent"] = varies and self.width != "shared"
+            model["exponent"] = varies and self.width in ("strength", "respondent")
             model["widths"] = self.width == "respondent"
         likelihood = self.likelihood(self.data, self.unit_of_row, **model)
         outcome = likelihood.model if likelihood.model.n_parameters else None
@@ -168,7 +167,7 @@ def make_problem(
     data: Comparisons | ChoiceSets,
     *,
     ties: Ties = "half",
-    width: Width | None = None,
+    width: Width = "shared",
     **options: Any,
 ) -> Problem:
     """The problem of a fit: with an outcome model where the data or the user ask for one.
@@ -185,11 +184,9 @@ def make_problem(
     if ties not in get_args(Ties):
         raise UsageError(f'Expected ties "half", "davidson" or "rao-kupper" but got "{ties}".')
     if width is not None and width not in get_args(Width):
-        raise UsageError(
-            f'Expected width "shared", "strength" or "respondent" but got "{width}".'
-        )
+        raise UsageError(f'Expected width "shared", "strength" or "respondent" but got "{width}".')
     if isinstance(data, ChoiceSets):
-        if ties != "half" or width is not None:
+        if ties != "half" or width != "shared":
             raise UsageError("Choice sets have no ties: leave out --ties and --width.")
         return OutcomeProblem(data, **options)
     if data.grade is not None:
@@ -197,7 +194,7 @@ def make_problem(
             raise UsageError("Grades say what is a tie: leave out --ties.")
         return OutcomeProblem(data, width=width, **options)
     if ties == "half":
-        if width is not None:
+        if width != "shared":
             raise UsageError("A width needs modelled ties or grades: add --ties or --grade.")
         return Problem(data, **options)
     if data.n_ties == 0:

@@ -180,7 +180,7 @@ class Posterior:
             self.write(run.folder)
 
     def write(self, folder: Path) -> None:
-        """Write posterior.nc, strength.safetensors, strength.json, strengths.parquet, tastes.parquet."""
+        """Write the posterior's files: draws, parameters, individual strengths and tastes."""
         from mixlogit.models.storage import write_posterior
         from mixlogit.run import write_parquet
 

@@ -72,9 +72,7 @@ class Problem:
         self._tables: dict[tuple[bool, bool], LikelihoodTable] = {}
 
     @staticmethod
-    def check_units(
-        data: Comparisons | ChoiceSets, panel: bool | None, by: Sequence[str]
-    ) -> None:
+    def check_units(data: Comparisons | ChoiceSets, panel: bool | None, by: Sequence[str]) -> None:
         """Refuse a panel without respondents and unknown group columns."""
         if panel and data.respondent is None:
             raise UsageError("A panel needs respondents. Name their column with --respondent.")
@@ -97,8 +95,8 @@ class Problem:
         sizes = torch.bincount(codes, minlength=len(order))[order]
         chosen = torch.zeros(len(order), dtype=torch.bool)
         chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
-        rows = torch.nonzero(chosen[codes]).squeeze(-1)
-        return type(self)(self.data.take(rows), **self._options)
+        kept = torch.nonzero(chosen[codes]).squeeze(-1)
+        return type(self)(self.data.take(kept), **self._options)
 
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
         groups = tuple(

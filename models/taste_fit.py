@@ -13,7 +13,7 @@ from torch import Tensor
 from mixlogit.choice.simulated import SimulatedLikelihood
 from mixlogit.data import ChoiceSets
 from mixlogit.models.checks import r_hat
-from mixlogit.models.infer import K_LIMIT, Inferred, Method, Progress, infer
+from mixlogit.models.infer import K_LIMIT, Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
 from mixlogit.models.outcome_problem import make_problem
@@ -26,7 +26,7 @@ from mixlogit.models.taste_problem import TasteProblem, named_tastes
 from mixlogit.models.verdict import STRONG, Check, Verdict
 from mixlogit.run import peak_memory_mb
 
-__all__ = ["TasteJoint", "fit_tastes", "find_taste_mode"]
+__all__ = ["TasteJoint", "find_taste_mode", "fit_tastes"]
 
 _TABLES = 16  # draws of the population that individual tastes are averaged over
 
@@ -92,74 +92,64 @@ def _matching(joint: TasteJoint, psi: Tensor) -> Tensor:
     return theta.detach()
 
 
-def fit_tastes(
-    problem: TasteProblem,
-    *,
-    priors: Priors,
-    inference: Method,
-    evidence: bool,
-    draws: int,
-    chains: int,
-    seed: int,
-    progress: Progress | None,
-) -> Posterior:
+def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Posterior:
     """Fit random tastes.
 
     Args:
         problem: The data.
         priors: The priors.
-        inference: As for `fit`.
-        evidence: Weigh random tastes against one taste for all.
-        draws: Posterior draws of each chain.
-        chains: Restarts.
-        seed: Seed.
-        progress: Called with a stage, steps done and steps in all.
+        sampler: How the posterior is drawn; with more than 60 parameters the default is the
+            normal approximation.
     """
     begin = time.monotonic()
     joint = TasteJoint(problem, priors)
     find_taste_mode(joint, start_values(problem))
     seconds = {"map": round(time.monotonic() - begin, 3)}
-    method: Method = "laplace" if inference == "auto" and joint.size > 60 else inference
-    inferred = infer(
-        joint, chains=chains, draws=draws, seed=seed, method=method, progress=progress
-    )
+    many = sampler.method == "auto" and joint.size > 60
+    inferred = sampler.infer(joint, "laplace" if many else None)
     theta = inferred.theta.squeeze(-2)
     psi = joint.psi(theta.flatten(0, 1)).detach()
     names, values = named_tastes(problem.design, psi)
-    shape = theta.shape[:2]
-    named = {name: values[:, i].reshape(shape).numpy() for i, name in enumerate(names)}
-    prior_psi = joint.psi(joint.prior_draws(1000, seed)).detach()
+    named = {name: values[:, i].view(theta.shape[:2]).numpy() for i, name in enumerate(names)}
+    prior_psi = joint.psi(joint.prior_draws(1000, sampler.seed)).detach()
     prior = dict(zip(names, named_tastes(problem.design, prior_psi)[1].T.numpy(), strict=True))
     checks = _checks(problem, joint, inferred, named, prior)
-    weighed = _evidence(problem, inferred, priors, seed) if evidence else None
+    weighed = _evidence(problem, inferred, priors, sampler.seed) if sampler.evidence else None
     tastes = _table(problem, joint.simulated, psi)
     seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
-        "family": "lognormal" if problem.design.strength else "fixed",
-        "panel": problem.panel,
-        "lapse": False,
-        "random": dict(problem.design.random),
-        "correlated": problem.design.correlated,
-        "n": _counts(problem),
+        **_about(problem),
         "parameters": {name: summarise(value) for name, value in named.items()},
-        "groups": {},
-        "tastes": {"draws": problem.draws, "sampling": problem.sampling},
-        "elpd": None,
         "evidence": None if weighed is None else {"log_bayes_factor_taste": weighed},
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(problem, weighed).to_dict(),
         "inference": inferred.method,
         "priors": {**vars(priors), "mean": 1.0},
-        "seed": seed,
+        "seed": sampler.seed,
         "seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
     }
     tree = _tree(problem, joint, inferred, named, prior)
 
     def held_out(test: Any) -> dict[str, Any]:
-        return taste_held_out(problem, joint.simulated, psi, priors, test, seed)
+        return taste_held_out(problem, joint.simulated, psi, priors, test, sampler.seed)
 
     return Posterior(tree, record, pd.DataFrame(), held_out, tastes)
+
+
+def _about(problem: TasteProblem) -> dict[str, Any]:
+    """The parts of the record that say what was fitted."""
+    return {
+        "family": "lognormal" if problem.design.strength else "fixed",
+        "panel": problem.panel,
+        "lapse": False,
+        "random": dict(problem.design.random),
+        "correlated": problem.design.correlated,
+        "n": _counts(problem),
+        "groups": {},
+        "tastes": {"draws": problem.draws, "sampling": problem.sampling},
+        "elpd": None,
+    }
 
 
 def _counts(problem: TasteProblem) -> dict[str, Any]:
@@ -217,7 +207,8 @@ def _checks(
 def _trimmed(values: np.ndarray) -> np.ndarray:
     """Without the outermost hundredth: means of lognormal coefficients have no tame variance."""
     low, high = np.quantile(values, [0.005, 0.995])
-    return np.clip(values, low, high)
+    clipped: np.ndarray = np.clip(values, low, high)
+    return clipped
 
 
 def _evidence(
@@ -307,7 +298,10 @@ def _tree(
 def _dataset(named: dict[str, np.ndarray]) -> xr.Dataset:
     """`mean[price]`, `mean[time]`, ... as one variable `taste_mean` with an axis of its own."""
     first = next(iter(named.values()))
-    coords: dict[str, Any] = {"chain": np.arange(first.shape[0]), "draw": np.arange(first.shape[1])}
+    coords: dict[str, Any] = {
+        "chain": np.arange(first.shape[0]),
+        "draw": np.arange(first.shape[1]),
+    }
     parts: dict[str, dict[str, np.ndarray]] = {}
     out: dict[str, Any] = {}
     for name, value in named.items():

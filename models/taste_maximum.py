@@ -11,10 +11,17 @@ from mixlogit.choice.simulated import Evaluation, SimulatedLikelihood
 from mixlogit.choice.tastes import TasteDesign
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.taste_problem import TasteProblem, named_tastes
+from mixlogit.models.taste_problem import TasteProblem
 from mixlogit.models.verdict import Check
 
-__all__ = ["TasteMaximum", "climb", "maximum_of_tastes", "start_values", "taste_checks", "taste_table"]
+__all__ = [
+    "TasteMaximum",
+    "climb",
+    "maximum_of_tastes",
+    "start_values",
+    "taste_checks",
+    "taste_table",
+]
 
 _SEEDS = 4  # other sets of draws that the simulation error is taken from
 _LIMIT = 2.0  # nats of simulation error of the log-likelihood
@@ -167,7 +174,11 @@ def refuse_unidentified(problem: TasteProblem, found: Evaluation) -> None:
 def taste_checks(best: TasteMaximum, problem: TasteProblem) -> list[Check]:
     """Simulation error, effective draws, and whether the data have enough respondents."""
     others = [
-        float(best.likelihood.with_seed(problem.seed + 1 + k, best.psi).evaluate(best.psi).value.sum())
+        float(
+            best.likelihood.with_seed(problem.seed + 1 + k, best.psi)
+            .evaluate(best.psi)
+            .value.sum()
+        )
         for k in range(_SEEDS)
     ]
     error = float(torch.tensor([best.log_likelihood, *others]).std())
@@ -188,7 +199,9 @@ def taste_checks(best: TasteMaximum, problem: TasteProblem) -> list[Check]:
     ]
 
 
-def taste_table(problem: TasteProblem, likelihood: SimulatedLikelihood, psi: Tensor) -> pd.DataFrame:
+def taste_table(
+    problem: TasteProblem, likelihood: SimulatedLikelihood, psi: Tensor
+) -> pd.DataFrame:
     """Each respondent's tastes given their choices: means, sds, number of choices.
 
     Args:

@@ -16,10 +16,40 @@ from mixlogit.errors import UsageError
 from mixlogit.models.outcome_problem import padded_sets, within_rms
 from mixlogit.models.units import signed_rows
 
-__all__ = ["Random", "TasteProblem", "named_tastes", "refuse_with_tastes"]
+__all__ = ["Random", "RandomTastes", "TasteProblem", "named_tastes", "refuse_with_tastes"]
 
-Random = str | Mapping[str, str]
 _ELEMENTS = 1_000_000  # sets x alternatives x draws of a block
+
+
+@dataclass(frozen=True)
+class RandomTastes:
+    """Which coefficients differ between respondents, and how that is integrated.
+
+    Args:
+        random: `"price:-lognormal,time:normal"` or the same as a dictionary: "normal",
+            "lognormal", "-lognormal" (negative) or "triangular"; all others are fixed.
+        correlated: Whether they are correlated; or a number of common factors.
+        draws: Draws of each respondent's tastes.
+        sampling: "adaptive" (importance draws around each respondent's own tastes), or draws
+            from the population: scrambled "sobol", "halton".
+
+    Example:
+        >>> RandomTastes("price:-lognormal,time:normal", correlated=True).draws
+        256
+    """
+
+    random: str | Mapping[str, str]
+    correlated: bool | int = False
+    draws: int = 256
+    sampling: Sampling = "adaptive"
+
+    @property
+    def families(self) -> dict[str, str]:
+        """Distribution by name of the feature."""
+        return parse_random(self.random) if isinstance(self.random, str) else dict(self.random)
+
+
+Random = str | Mapping[str, str] | RandomTastes
 
 
 def refuse_with_tastes(options: Mapping[str, object]) -> None:
@@ -57,9 +87,6 @@ class TasteProblem:
         data: Comparisons | ChoiceSets,
         random: Random,
         family: str,
-        correlated: bool | int,
-        draws: int,
-        sampling: Sampling,
         seed: int,
     ) -> "TasteProblem":
         """Check what was asked for.
@@ -73,10 +100,14 @@ class TasteProblem:
             raise UsageError(
                 f'Random tastes go with "fixed" or "lognormal" strength but got "{family}".'
             )
-        given = parse_random(random) if isinstance(random, str) else dict(random)
-        features = tuple(data.feature_names)
-        design = TasteDesign(features, given, correlated, strength=family == "lognormal")
-        return cls(data, design, draws, sampling, seed)
+        asked = random if isinstance(random, RandomTastes) else RandomTastes(random)
+        design = TasteDesign(
+            tuple(data.feature_names),
+            asked.families,
+            asked.correlated,
+            strength=family == "lognormal",
+        )
+        return cls(data, design, asked.draws, asked.sampling, seed)
 
     @cached_property
     def panel(self) -> bool:

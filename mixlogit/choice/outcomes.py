@@ -13,7 +13,6 @@ is the same difference for all. A respondent's own width multiplies the threshol
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -33,9 +32,9 @@ class OutcomeModel(ABC):
         widths: Whether each respondent has a width of its own.
     """
 
-    n_thresholds: int
-    exponent: bool
-    widths: bool
+    n_thresholds: int = 0
+    exponent: bool = False
+    widths: bool = False
 
     @abstractmethod
     def log_prob(
@@ -93,9 +92,6 @@ class Choice(OutcomeModel):
     """
 
     mask: Tensor
-    n_thresholds: ClassVar[int] = 0
-    exponent: ClassVar[bool] = False
-    widths: ClassVar[bool] = False
 
     def log_prob(
         self, strength: Tensor, margin: Tensor, parameters: Tensor | None, log_width: Tensor

@@ -1,5 +1,6 @@
-"""The likelihood of random tastes, simulated: draws of each respondent's own, analytic
-derivatives, memory bounded by blocks.
+"""The likelihood of random tastes, simulated.
+
+Draws of each respondent's own, analytic derivatives, memory bounded by blocks.
 """
 
 import math
@@ -52,7 +53,8 @@ def normal_points(
         engine = qmc.Sobol(latent, scramble=True, rng=seed, bits=62)
         points = engine.random_base2(math.ceil(math.log2(n)))[:n]
     q = torch.from_numpy(points).clamp(1e-12, 1 - 1e-12).view(respondents, draws, latent)
-    return torch.special.ndtri(q)
+    normal: Tensor = torch.special.ndtri(q)
+    return normal
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,9 @@ def parse_random(text: str) -> dict[str, str]:
     for part in text.split(","):
         name, colon, family = part.strip().rpartition(":")
         if not colon or not name:
-            message = f'Expected random coefficients as price:normal,time:lognormal but got "{text}".'
+            message = (
+                f'Expected random coefficients as price:normal,time:lognormal but got "{text}".'
+            )
             raise UsageError(message)
         out[name.strip()] = family.strip()
     return out
@@ -102,9 +104,7 @@ class TasteDesign:
             entries = [(k, first + j) for i, k in enumerate(rows) for j in range(i + 1)]
         else:
             entries = [(k, first + rank + i) for i, k in enumerate(rows)]
-            entries += [
-                (k, first + j) for j in range(rank) for i, k in enumerate(rows) if i >= j
-            ]
+            entries += [(k, first + j) for j in range(rank) for i, k in enumerate(rows) if i >= j]
         object.__setattr__(self, "entries", tuple(entries))
         object.__setattr__(self, "n_latent", first + rank + len(rows))
 
@@ -169,9 +169,11 @@ class TasteDesign:
         """The matrix A at `... x parameter`: `... x feature x latent`."""
         n = len(self.features)
         out = psi.new_zeros(*psi.shape[:-1], n, self.n_latent)
-        rows, columns = (list(part) for part in zip(*self.entries, strict=True)) if (
-            self.entries
-        ) else ([], [])
+        rows, columns = (
+            (list(part) for part in zip(*self.entries, strict=True))
+            if (self.entries)
+            else ([], [])
+        )
         out[..., rows, columns] = psi[..., n : n + len(self.entries)]
         return out
 

@@ -1,5 +1,6 @@
 """From raw columns and their roles to `Comparisons`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from mixlogit.data.columns import Roles, no_margin
 from mixlogit.data.comparisons import Comparisons, Labels
 from mixlogit.data.findings import findings, refuse_zero_margins
+from mixlogit.data.grades import grade_words
 from mixlogit.data.outcomes import VALUE, OutcomeLabels, outcome_labels
 from mixlogit.data.problems import settle
 from mixlogit.data.rows import Rows
@@ -22,7 +24,14 @@ __all__ = ["build", "labelled"]
 Ints = NDArray[np.int64]
 
 
-def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str) -> Comparisons:
+def build(
+    source: Source,
+    roles: Roles,
+    *,
+    labels: OutcomeLabels,
+    bad_rows: str,
+    grades: str | Sequence[str] | None = None,
+) -> Comparisons:
     """Read the columns, settle malformed rows, and make the comparisons.
 
     Args:
@@ -30,6 +39,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         roles: Which column is what.
         labels: Words for the outcomes.
         bad_rows: `stop` or `drop`.
+        grades: Words for the grades.
 
     Returns:
         The comparisons, with what was found in them.
@@ -41,7 +51,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     if source.n_rows == 0 and not source.unreadable:
         raise DataError(f"{source.name}: no rows, only column names.", file=source.name)
     rows = Rows(source, roles)
-    table = _read(rows, roles, words)
+    table = _read(rows, roles, words, grade_words(grades))
     keep, dropped = settle(source, rows.problems, bad_rows)
     if roles.kind is None:
         raise no_margin(source)
@@ -60,6 +70,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
         respondent=respondent,
         groups={name: labelled(*table.groups[name]) for name in roles.groups},
         weight=None if table.weight is None else torch.from_numpy(table.weight),
+        grade=None if table.grade is None else torch.from_numpy(table.grade),
         source=source.name,
         source_sha256=source.sha256,
         dropped=dropped,
@@ -71,7 +82,7 @@ def build(source: Source, roles: Roles, *, labels: OutcomeLabels, bad_rows: str)
     return data
 
 
-def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
+def _read(rows: Rows, roles: Roles, words: dict[str, str], grades: dict[str, int] | None) -> Table:
     """Every column that plays a role; what is wrong with rows is noted in `rows`."""
     texts = {role: rows.texts(name) for role, name in roles.texts.items()}
     margin = rows.numbers(roles.margin, "margin") if roles.margin else None
@@ -79,6 +90,9 @@ def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
     features = [rows.numbers(name, "feature") for name in roles.features]
     n = rows.source.n_rows
     outcome = rows.outcomes(roles.outcome, words, VALUE) if roles.outcome else np.ones(n)
+    grade = rows.grades(roles.grade, grades) if roles.grade else None
+    if grade is not None:
+        outcome = 0.5 * (1.0 + np.sign(grade))
     return Table(
         outcome=outcome,
         margin=margin,
@@ -88,6 +102,7 @@ def _read(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
         groups={name: rows.groups(name) for name in roles.groups},
         weight=rows.numbers(roles.weight, "weight") if roles.weight else None,
         texts=texts,
+        grade=grade,
     )
 
 

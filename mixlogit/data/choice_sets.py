@@ -247,7 +247,9 @@ def _check(data: ChoiceSets) -> None:
     if (data.features is None) != (not data.feature_names) or (
         data.features is not None and data.features.shape != (rows, len(data.feature_names))
     ):
-        raise UsageError(f"Expected features as row x feature with {len(data.feature_names)} names.")
+        raise UsageError(
+            f"Expected features as row x feature with {len(data.feature_names)} names."
+        )
     vectors = {"weight": data.weight, "occasion": data.occasion}
     vectors["respondent"] = None if data.respondent is None else data.respondent.codes
     vectors |= {name: group.codes for name, group in data.groups.items()}

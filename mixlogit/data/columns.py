@@ -29,6 +29,7 @@ class Roles:
     respondent: str | None = None
     groups: tuple[str, ...] = ()
     weight: str | None = None
+    grade: str | None = None
 
     @property
     def kind(self) -> str | None:
@@ -54,6 +55,7 @@ class Roles:
                     self.item_b,
                     *self.features,
                     self.outcome,
+                    self.grade,
                     self.respondent,
                     self.weight,
                 )
@@ -90,6 +92,7 @@ class ColumnNames(TypedDict, total=False):
     respondent: str | None
     groups: str | Sequence[str]
     weight: str | None
+    grade: str | None
 
 
 _ROLES = tuple(ColumnNames.__annotations__)
@@ -135,6 +138,10 @@ def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
             defaults.append("margin")
         elif {"item_a", "item_b"} <= set(source.names):
             defaults += ["item_a", "item_b"]
+    if named["grade"] is not None:
+        defaults.remove("outcome")
+        if named["outcome"] is not None:
+            raise UsageError("--outcome and --grade are both given. Name one of them.")
     for role in defaults:
         if named[role] is None and role in source.names:
             named[role] = role
@@ -201,7 +208,7 @@ def _one_source(named: dict[str, Any], features: tuple[str, ...]) -> None:
 
 
 def _outcome_needed(source: Source, roles: Roles) -> None:
-    if roles.kind in ("items", "features") and roles.outcome is None:
+    if roles.kind in ("items", "features") and not (roles.outcome or roles.grade):
         raise DataError(
             f'{source.name}: no column "outcome", which {roles.kind} need. Name it with '
             f"--outcome. Columns: {_columns(source)}.",

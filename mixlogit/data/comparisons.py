@@ -357,7 +357,9 @@ def _check(data: Comparisons) -> None:
         raise UsageError("Expected at least one outcome, in a vector.")
     if not bool(((outcome == 0) | (outcome == 1) | (outcome == 0.5)).all()):
         raise UsageError("Expected outcomes 1 (first), 0 (second) or 0.5 (tie) but got others.")
-    vectors = {name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight", "grade")}
+    vectors = {
+        name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight", "grade")
+    }
     vectors["features"] = None if data.features is None else data.features[:, :1].flatten()
     vectors["respondent"] = None if data.respondent is None else data.respondent.codes
     vectors |= {name: group.codes for name, group in data.groups.items()}

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -15,6 +16,7 @@ from mixlogit.data.problems import BadRows
 from mixlogit.data.readers import FORMATS, read_path
 from mixlogit.data.source import Part, Source, source_of_table, to_column
 from mixlogit.data.values import Column, printable
+from mixlogit.data.votes import OUTCOME, WEIGHT, counted
 from mixlogit.errors import DataError, UsageError
 
 __all__ = ["load", "open_source"]
@@ -29,6 +31,10 @@ def load(
     bad_rows: BadRows = "stop",
     split: str = "train",
     source: str | None = None,
+    grades: str | Sequence[str] | None = None,
+    votes_a: str | None = None,
+    votes_b: str | None = None,
+    votes_tie: str | None = None,
     **columns: Unpack[ColumnNames],
 ) -> Comparisons:
     """Comparisons from a file, a folder, the hub, a `Dataset`, a data frame or an Arrow table.
@@ -39,16 +45,20 @@ def load(
     Args:
         data: Path of a CSV, JSONL, JSON (each also .gz) or Parquet file or of a folder of them;
             a hub id `owner/name`; a `datasets.Dataset`; a pandas `DataFrame`; a `pyarrow.Table`.
-        labels: Other words for outcomes: `"a=1,b=2,tie=equal"` or the same as a dictionary.
+        labels: Other words for outcomes: `"a=1,b=2,tie=equal"` or a dictionary.
         bad_rows: `stop` at the first malformed row, or `drop` such rows and list them.
         split: Which split of a hub data set or a `DatasetDict` to use.
         source: What messages call the data; a path is called by itself.
+        grades: Words for grades, clearly first to clearly second; else grades are numbers.
+        votes_a: Column with the number of votes for the first, where rows are counts.
+        votes_b: For the second.
+        votes_tie: For ties.
         **columns: Column names by role. `margin`: chosen minus rejected, or first minus second
             where there is an outcome. `item_a`, `item_b`: names of the items. `features`:
             differences, first minus second (a list, or joined by commas). `outcome`: `a`
             (first), `b` (second) or `tie`. `respondent`: who judged. `groups`: labels (a list,
-            or joined by commas). `weight`: positive. `prompt`, `chosen`, `rejected`: texts,
-            checked but not kept.
+            or joined by commas). `weight`: positive. `grade`: how clear the preference is, in
+            place of an outcome. `prompt`, `chosen`, `rejected`: texts, checked but not kept.
 
     Returns:
         The comparisons.
@@ -65,11 +75,22 @@ def load(
     try:
         table = open_source(data, split, source)
         table.check_names()
+        votes = {"a": votes_a, "b": votes_b, "tie": votes_tie}
+        if any(votes.values()):
+            _refuse_votes(columns)
+            table = counted(table, votes)
+            columns["outcome"], columns["weight"], labels = OUTCOME, WEIGHT, None
         roles = resolve(table, **columns)
-        return build(table, roles, labels=labels, bad_rows=bad_rows)
+        return build(table, roles, labels=labels, bad_rows=bad_rows, grades=grades)
     except (DataError, UsageError) as error:
         error.args = (printable(str(error)),)  # names in the data may hold line breaks
         raise
+
+
+def _refuse_votes(columns: ColumnNames) -> None:
+    for role in ("outcome", "grade", "weight"):
+        if columns.get(role):
+            raise UsageError(f"Counted votes cannot be joined with --{role}.")
 
 
 def open_source(data: Any, split: str, name: str | None) -> Source:

@@ -31,7 +31,7 @@ class LongRoles:
     choice_id: str
     alternative: str
     chosen: str | None
-    rank: str | None
+    ranking: str | None
     features: tuple[str, ...] = ()
     respondent: str | None = None
     available: str | None = None
@@ -41,9 +41,9 @@ class LongRoles:
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns that every row must fill, in the order in which messages list them."""
-        names = (self.choice_id, self.alternative, self.chosen, self.respondent)
-        names = (*names, *self.features, self.available, self.weight)
-        return tuple(dict.fromkeys(name for name in names if name))
+        first = (self.choice_id, self.alternative, self.chosen, self.respondent)
+        every = (*first, *self.features, self.available, self.weight)
+        return tuple(dict.fromkeys(name for name in every if name))
 
     def to_dict(self) -> dict[str, object]:
         """Role to column name or names, without the empty roles."""
@@ -57,7 +57,7 @@ def load_choice_sets(
     choice_id: str = "choice_id",
     alternative: str = "alternative",
     chosen: str | None = None,
-    rank: str | None = None,
+    ranking: str | None = None,
     features: str | Sequence[str] | None = None,
     respondent: str | None = None,
     available: str | None = None,
@@ -68,51 +68,44 @@ def load_choice_sets(
     split: str = "train",
     source: str | None = None,
 ) -> ChoiceSets:
-    """Choice sets from a file, a folder, the hub, a `Dataset`, a data frame or an Arrow table.
-
-    Long format: one row an alternative of a choice set.
+    """Choice sets from any data that `load` takes, one row an alternative (long format).
 
     Args:
         data: As for `load`.
         choice_id: Column that says which rows are one choice set (within a respondent).
         alternative: Column with the alternative's name.
-        chosen: Column that says which one was chosen: 1 and 0, true and false, yes and no; or
-            in every row the name of the one chosen. `chosen` if there is such a column.
-        rank: Column with ranks instead, 1 the best; empty where an alternative was not ranked.
-        features: Columns that utilities are linear in; without any, each alternative has a
-            utility of its own.
-        respondent: Column that says who judged; `respondent` if there is such a column.
+        chosen: Column with 1 and 0 (true and false, yes and no), or in every row with the name
+            of the one chosen; the column of this name if there is one.
+        ranking: Column with ranks instead, 1 the best, empty where not ranked.
+        features: Columns that utilities are linear in; without any, alternatives have their own.
+        respondent: Column that says who judged; the column of this name if there is one.
         available: Column that is 1 where the alternative could be chosen, else 0.
         groups: Columns of labels of a choice set.
-        weight: Column of positive weights of a choice set.
-        constants: Name of the alternative whose constant is 0; all others get a feature
-            `constant:NAME` that is 1 in their rows.
-        bad_rows: `stop` at the first malformed row, or `drop` the choice sets that hold one.
-        split: Which split of a hub data set to use.
-        source: What messages call the data; a path is called by itself.
+        weight: Positive weights.
+        constants: Alternative whose constant is 0; others get a feature `constant:NAME`.
+        bad_rows: `stop` at a malformed row, or `drop` the choice sets that hold one.
+        split: Split of a hub data set.
+        source: What messages call the data.
 
     Raises:
         DataError: If the data cannot be read or a row is malformed, naming file, row, column.
         UsageError: If the columns named do not fit together.
 
     Example:
+        >>> import pyarro    Example:
         >>> import pyarrow as pa
-        >>> rows = {"id": [1, 1, 1], "drink": ["tea", "water", "milk"], "place": [2, 1, None]}
-        >>> load_choice_sets(pa.table(rows), choice_id="id", alternative="drink", rank="place")
-        ChoiceSets(items, 1 choice set of 3, 3 alternatives)
+        >>> rows = {"id": [1, 1], "alternative": ["tea", "milk"], "chosen": [0, 1]}
+        >>> load_choice_sets(pa.table(rows), choice_id="id")
+        ChoiceSets(items, 1 choice set of 2, 2 alternatives)
     """
+    named = {
+        **{"choice_id": choice_id, "alternative": alternative},
+        **{"chosen": chosen, "ranking": ranking},
+        **{"respondent": respondent, "available": available, "weight": weight},
+    }
     try:
         table = open_source(data, split, source)
         table.check_names()
-        named = {
-            "choice_id": choice_id,
-            "alternative": alternative,
-            "chosen": chosen,
-            "rank": rank,
-            "respondent": respondent,
-            "available": available,
-            "weight": weight,
-        }
         roles = _roles(table, named, listed(features), listed(groups))
         return _build(table, roles, constants, bad_rows)
     except (DataError, UsageError) as error:
@@ -130,16 +123,16 @@ def _roles(
     for role in ("chosen", "respondent"):
         if named[role] is None and role in source.names:
             named[role] = role
-    if named["rank"] is not None and named["chosen"] == "chosen":
+    if named["ranking"] is not None and named["chosen"] == "chosen":
         named["chosen"] = None
     lists = {"features": features, "groups": groups}
     for role, names in {**{r: (n,) for r, n in named.items() if n}, **lists}.items():
         for name in names:
             require(source, role, name)
-    if (named["chosen"] is None) == (named["rank"] is None):
+    if (named["chosen"] is None) == (named["ranking"] is None):
         given = "Both are given" if named["chosen"] else "Neither is given"
-        raise UsageError(f"Choice sets need one of --chosen and --rank. {given}.")
-    return LongRoles(**named, **lists)
+        raise UsageError(f"Choice sets need one of --chosen and --ranking. {given}.")
+    return LongRoles(**named, features=features, groups=groups)
 
 
 def _build(source: Source, roles: LongRoles, constants: str | None, bad_rows: str) -> ChoiceSets:
@@ -161,8 +154,7 @@ def _build(source: Source, roles: LongRoles, constants: str | None, bad_rows: st
             )
     table, findings = _informative(source, table.arranged())
     choice, chosen, picked, occasion = explode(table.choice, table.best)
-    first = np.flatnonzero(np.diff(choice, prepend=-1))
-    of_set = picked[first]
+    of_set = picked[np.flatnonzero(np.diff(choice, prepend=-1))]
     features, names = _features(table, roles.features, constants)
     data = ChoiceSets(
         choice=torch.from_numpy(choice),
@@ -175,7 +167,7 @@ def _build(source: Source, roles: LongRoles, constants: str | None, bad_rows: st
         else labelled(table.respondent[0][of_set], table.respondent[1]),
         groups={name: labelled(g[0][of_set], g[1]) for name, g in table.groups.items()},
         weight=None if table.weight is None else torch.from_numpy(table.weight[of_set]),
-        occasion=None if roles.rank is None else torch.from_numpy(occasion),
+        occasion=None if roles.ranking is None else torch.from_numpy(occasion),
         source=source.name,
         source_sha256=source.sha256,
         dropped=dropped,

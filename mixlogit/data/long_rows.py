@@ -93,8 +93,8 @@ class LongRows(Rows):
         available = np.ones(choice.size, dtype=bool)
         if roles.available:
             available = self._flags(roles.available, codes(self.source.read(roles.available)))
-        if roles.rank:
-            best = self._ranks(roles.rank, choice)
+        if roles.ranking:
+            best = self._ranks(roles.ranking, choice)
         else:
             best = self._chosen(roles.chosen, choice, alternative)
         table = LongTable(
@@ -121,7 +121,8 @@ class LongRows(Rows):
             lambda i: f'{column} is "{found.values[found.codes[i]]}"',
             "Write 1 or 0, true or false, yes or no.",
         )
-        return flags == 1
+        on: Mask = flags == 1
+        return on
 
     def _chosen(self, column: str, choice: Ints, alternative: Names) -> Ints:
         """1 in the row of the chosen alternative: by flags, or by its name in every row.
@@ -137,7 +138,8 @@ class LongRows(Rows):
         self._name_problems(column, self.source.read(column), found.bad, "Names must be text.")
         place = {name: k for k, name in enumerate(alternative[1])}
         wanted = np.array([*(place.get(name, -2) for name in found.values), -2])[found.codes]
-        return (wanted == alternative[0]).astype(np.int64)
+        chosen: Ints = (wanted == alternative[0]).astype(np.int64)
+        return chosen
 
     def _ranks(self, column: str, choice: Ints) -> Ints:
         """Ranks 1, 2, ...; 0 where the cell is empty."""
@@ -171,7 +173,7 @@ class LongRows(Rows):
             lambda i: f'"{names[table.alternative[0][i]]}" is twice in one choice set',
             f"Rows of one {roles.choice_id} need different alternatives.",
         )
-        column = roles.rank or roles.chosen
+        column = roles.ranking or roles.chosen
         taken = table.best > 0
         self._note(
             column,
@@ -180,24 +182,24 @@ class LongRows(Rows):
             f"Correct {column} or {roles.available}.",
         )
         advice = f"Each {roles.choice_id} needs one chosen alternative."
-        if roles.rank:
+        if roles.ranking:
             advice = f"Each {roles.choice_id} needs ranks 1, 2, 3, ... without ties or gaps."
         self._note(column, _wrong_sets(table), self._choice_reason(table, roles), advice)
-        for name in (roles.weight, *roles.groups):
-            if name:
-                value = table.weight if name == roles.weight else table.groups[name][0]
-                self._note(
-                    name,
-                    _varying(table.choice, value),
-                    lambda i, name=name: f"{name} differs within a choice set",
-                    f"Rows of one {roles.choice_id} need one {name}.",
-                )
+        values: dict[str, Any] = {name: codes for name, (codes, _) in table.groups.items()}
+        if roles.weight:
+            values[roles.weight] = table.weight
+        for name, value in values.items():
+            self._check_same(name, _varying(table.choice, value), roles.choice_id)
+
+    def _check_same(self, column: str, rows: Ints, choice_id: str) -> None:
+        reason = f"{column} differs within a choice set"
+        self._note(column, rows, lambda _: reason, f"Rows of one {choice_id} need one {column}.")
 
     def _choice_reason(self, table: LongTable, roles: Any) -> Callable[[int], str]:
         def reason(index: int) -> str:
             rows = table.choice == table.choice[index]
             n = int((table.best[rows] > 0).sum())
-            if roles.rank:
+            if roles.ranking:
                 return f"ranks {sorted(table.best[rows & (table.best > 0)].tolist())} in one set"
             return f"{n or 'no'} chosen alternative{'s' if n > 1 else ''} in one choice set"
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mixlogit.data.grades import levels
 from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
 from mixlogit.data.numbers import numbers
 from mixlogit.data.problems import Problem
@@ -20,12 +21,14 @@ _FINITE = {
     "feature": "Features must be finite.",
     "weight": "Weights must be finite and positive.",
     "rank": "Ranks must be finite.",
+    "grade": "Grades must be finite.",
 }
 _NUMBERS = {
     "margin": "Margins must be numbers.",
     "feature": "Features must be numbers.",
     "weight": "Weights must be numbers.",
     "rank": "Ranks must be numbers.",
+    "grade": "Grades must be numbers, or name their words by --grades.",
 }
 
 
@@ -106,6 +109,20 @@ class Rows:
             f"Outcomes must be one of {', '.join(words)}; name others by --labels.",
         )
         return outcome
+
+    def grades(self, column: str, words: dict[str, int] | None) -> Ints:
+        """A column of grades as levels, positive for the first."""
+        if words is None:
+            return levels(self.numbers(column, "grade"))
+        found = self._coded(column)
+        strange = np.array([word not in words for word in found.values] + [False])
+        self._note(
+            column,
+            np.flatnonzero(strange[found.codes]),
+            lambda i: f'{column} is "{_short(found.values[found.codes[i]])}"',
+            f"Grades must be one of {', '.join(words)}.",
+        )
+        return np.array([*(words.get(word, 0) for word in found.values), 0])[found.codes]
 
     def _coded(self, column: str) -> Coded:
         raw = self.source.read(column)
