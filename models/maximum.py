@@ -16,7 +16,12 @@ from mixlogit.models.mode import find_mode
 from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
-from mixlogit.models.taste_maximum import maximum_of_tastes, taste_checks, taste_table
+from mixlogit.models.taste_maximum import (
+    maximum_of_tastes,
+    spread_check,
+    taste_checks,
+    taste_table,
+)
 from mixlogit.models.taste_problem import (
     Random,
     TasteProblem,
@@ -28,6 +33,7 @@ from mixlogit.models.verdict import Check
 
 __all__ = ["Maximum", "maximum"]
 
+_CERTAIN = 1e-3  # nats a judgement; nearer to 0 utilities grow without end
 _STEP = 1e-4  # of the central differences that carry standard errors to the named parameters
 
 
@@ -116,7 +122,8 @@ def _maximise(problem: Problem, family: str, lapse: bool) -> Maximum:
         start = find_mode(joint, joint.start()).theta
         found = find_mode(joint.log_likelihood, start, steps=100)
         information = -found.hessian[0]
-        if not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
+        certain = float(found.value[0]) > -_CERTAIN * len(problem.index)
+        if certain or not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
             raise UsageError(
                 f"The likelihood of the {family} family has no regular maximum on these data: a "
                 "parameter runs off or is not identified. Fit with priors instead."
@@ -149,8 +156,9 @@ def _of_tastes(problem: TasteProblem) -> Maximum:
     if problem.panel:
         scores = best.found.score
         sandwich_se = _se(slope, covariance @ (scores.T @ scores) @ covariance)
+    se = _se(slope, covariance)
     table = pd.DataFrame(
-        {"estimate": value[0], "se": _se(slope, covariance), "se_sandwich": sandwich_se},
+        {"estimate": value[0], "se": se, "se_sandwich": sandwich_se},
         index=pd.Index(names, name="parameter"),
     )
     return Maximum(
@@ -158,7 +166,7 @@ def _of_tastes(problem: TasteProblem) -> Maximum:
         best.log_likelihood,
         table,
         problem.data.n_respondents,
-        tuple(taste_checks(best, problem)),
+        (*taste_checks(best, problem), spread_check(names, value[0], se)),
         taste_table(problem, best.likelihood, best.psi),
     )
 

@@ -18,6 +18,7 @@ __all__ = [
     "TasteMaximum",
     "climb",
     "maximum_of_tastes",
+    "spread_check",
     "start_values",
     "taste_checks",
     "taste_table",
@@ -160,10 +161,11 @@ def refuse_unidentified(problem: TasteProblem, found: Evaluation) -> None:
     assert found.hessian is not None
     scale = (-found.hessian).diagonal().clamp_min(1e-12).rsqrt()
     values, vectors = torch.linalg.eigh(-found.hessian * scale * scale.unsqueeze(-1))
-    if float(values[0]) > 1e-5:
+    flat = vectors[:, values <= 1e-5]
+    if not flat.shape[1]:
         return
-    load = vectors[:, 0].abs()
-    names = [problem.design.names[int(k)] for k in torch.nonzero(load > 0.3).flatten()]
+    load = flat.square().sum(-1)
+    names = [problem.design.names[int(k)] for k in torch.nonzero(load > 0.1).flatten()]
     raise UsageError(
         "The likelihood has no regular maximum on these data: "
         f"{', '.join(names)} cannot be told apart or run off. Make fewer coefficients random, "
@@ -183,6 +185,7 @@ def taste_checks(best: TasteMaximum, problem: TasteProblem) -> list[Check]:
     ]
     error = float(torch.tensor([best.log_likelihood, *others]).std())
     effective = float(best.likelihood.tastes(best.psi)[3].min())
+    each = float(counts(problem).to(torch.float64).mean())
     people, size = best.likelihood.n_respondents, problem.design.size
     more = "Ask for more --taste-draws."
     return [
@@ -196,7 +199,37 @@ def taste_checks(best: TasteMaximum, problem: TasteProblem) -> list[Check]:
             "Too many parameters for so few respondents: make fewer coefficients random or "
             "drop correlations.",
         ),
+        Check(
+            "choices per respondent",
+            each,
+            2.0,
+            each >= 2.0,
+            "With fewer than two choices each, spreads are a shape of the choice probabilities "
+            "and not a measure of people.",
+        ),
     ]
+
+
+def spread_check(names: list[str], estimate: Tensor, se: Tensor) -> Check:
+    """Whether every spread is told from 0; where not, its standard error means little.
+
+    Args:
+        names: Names of what is reported.
+        estimate: Estimates.
+        se: Their standard errors.
+    """
+    found = {
+        name: float(value) / float(error)
+        for name, value, error in zip(names, estimate, se, strict=True)
+        if name.startswith(("sd[", "log_sd"))
+    }
+    least = min(found, key=lambda name: found[name])
+    ratio = found[least]
+    advice = (
+        f"{least} is not told from 0 by these data; make it fixed, drop correlations, or fit "
+        "with priors."
+    )
+    return Check("least spread (standard errors)", ratio, 1.0, ratio >= 1.0, advice)
 
 
 def taste_table(

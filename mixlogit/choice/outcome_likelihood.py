@@ -15,6 +15,7 @@ from mixlogit.choice.utility import UtilityLikelihood
 __all__ = ["OutcomeLikelihood", "OutcomeRows"]
 
 _ROUNDS = 5  # of centring and scaling the nodes, from the population's own width
+_COARSE = stretched_rule(13)  # for that
 _WIDTHS = 11  # nodes over a respondent's own width
 
 
@@ -164,7 +165,7 @@ class OutcomeLikelihood(UtilityLikelihood):
         with torch.no_grad():
             shape = location, width, width
             for _ in range(_ROUNDS):
-                u, log_weight = split_nodes(*shape, self._rule)
+                u, log_weight = split_nodes(*shape, _COARSE)
                 at = u if linear else u.exp()
                 widths, log_prior = self._widths(at, margin, outcome, lapse)
                 curves = self._curves_at(at, widths, margin, outcome, lapse)

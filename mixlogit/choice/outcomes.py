@@ -63,9 +63,9 @@ class OutcomeModel(ABC):
         return self.n_thresholds + int(self.exponent) + int(self.widths)
 
     def log_factor(self, parameters: Tensor, strength: Tensor, log_width: Tensor) -> Tensor:
-        """Log of `b^exponent` times the respondent's own width: `draw x row x node`."""
+        """Log of `b^exponent` times the respondent's own width; broadcasts with strength."""
         if not self.exponent:
-            return log_width.expand_as(strength)
+            return log_width
         power = parameters[:, self.n_thresholds, None, None]
         return power * strength.abs().clamp_min(1e-300).log() + log_width
 
@@ -189,5 +189,5 @@ class Davidson(TieModel):
         assert parameters is not None
         half = 0.5 * strength * margin.unsqueeze(-1)
         tie = parameters[:, :1, None] + self.log_factor(parameters, strength, log_width)
-        total = torch.logsumexp(torch.stack([half, -half, tie]), 0)
+        total = torch.logsumexp(torch.stack(torch.broadcast_tensors(half, -half, tie)), 0)
         return torch.where((self.level == 0).unsqueeze(-1), tie, half) - total

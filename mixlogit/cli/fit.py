@@ -1,5 +1,6 @@
 """`mixlogit fit`: from preference data to a posterior of preference strength."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -102,6 +103,8 @@ def fit(
         "lapse": _beta(prior_lapse),
         "utility_sd": prior_utility,
     }
+    family = family or ("fixed" if random else "lognormal")
+    call = replace(call, options={**call.options, "family": family})
     given = {name: value for name, value in priors.items() if value is not None}
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
     asked |= {"ties": ties, "width": width}

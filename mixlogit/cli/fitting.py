@@ -47,8 +47,8 @@ def run_posterior(
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
-        family = asked["family"] or ("random tastes" if tastes["random"] else "lognormal")
-        with call.terminal.progress(f"fit      {family}") as show:
+        what = "random tastes" if tastes["random"] else asked["family"]
+        with call.terminal.progress(f"fit      {what}") as show:
             trace = Trace(show)
             posterior = ml.fit(
                 data,

@@ -48,7 +48,7 @@ def load(
         labels: Other words for outcomes: `"a=1,b=2,tie=equal"` or a dictionary.
         bad_rows: `stop` at the first malformed row, or `drop` such rows and list them.
         split: Which split of a hub data set or a `DatasetDict` to use.
-        source: What messages call the data; a path is called by itself.
+        source: What messages call the data, if not by its path.
         grades: Words for grades, clearly first to clearly second; else grades are numbers.
         votes_a: Column with the number of votes for the first, where rows are counts.
         votes_b: For the second.
@@ -59,9 +59,6 @@ def load(
             (first), `b` (second) or `tie`. `respondent`: who judged. `groups`: labels (a list,
             or joined by commas). `weight`: positive. `grade`: how clear the preference is, in
             place of an outcome. `prompt`, `chosen`, `rejected`: texts, checked but not kept.
-
-    Returns:
-        The comparisons.
 
     Raises:
         DataError: If the data cannot be read or a row is malformed, naming file, row, column.

@@ -92,7 +92,6 @@ def load_choice_sets(
         UsageError: If the columns named do not fit together.
 
     Example:
-        >>> import pyarro    Example:
         >>> import pyarrow as pa
         >>> rows = {"id": [1, 1], "alternative": ["tea", "milk"], "chosen": [0, 1]}
         >>> load_choice_sets(pa.table(rows), choice_id="id")

@@ -88,7 +88,9 @@ class LongRows(Rows):
         """
         alternative = self.names(roles.alternative)
         respondent = self.names(roles.respondent) if roles.respondent else None
-        choice = _sets(self.names(roles.choice_id)[0], respondent)
+        self._strange = np.zeros(0, dtype=np.int64)  # rows whose rank is none
+        self._ids = self.names(roles.choice_id)
+        choice = _sets(self._ids[0], respondent)
         features = [self.numbers(name, "feature") for name in roles.features]
         available = np.ones(choice.size, dtype=bool)
         if roles.available:
@@ -152,9 +154,12 @@ class LongRows(Rows):
             else:
                 self._number_problem(column, raw, found, "rank")
         rank = np.where(empty, 0, values)
+        self._strange = np.flatnonzero(
+            (rank != np.round(rank)) | (rank < 0) | (~empty & (rank == 0))
+        )
         self._note(
             column,
-            np.flatnonzero((rank != np.round(rank)) | (rank < 0) | (~empty & (rank == 0))),
+            self._strange,
             lambda i: f"{column} is {values[i]:g}",
             "Ranks are 1, 2, 3, ..., 1 the best, or empty.",
         )
@@ -170,8 +175,11 @@ class LongRows(Rows):
         self._note(
             roles.alternative,
             known[twice],
-            lambda i: f'"{names[table.alternative[0][i]]}" is twice in one choice set',
-            f"Rows of one {roles.choice_id} need different alternatives.",
+            lambda i: (
+                f'"{names[table.alternative[0][i]]}" is twice in {roles.choice_id} '
+                f'"{self._ids[1][self._ids[0][i]]}"'
+            ),
+            "Alternatives of a choice set must differ.",
         )
         column = roles.ranking or roles.chosen
         taken = table.best > 0
@@ -184,7 +192,9 @@ class LongRows(Rows):
         advice = f"Each {roles.choice_id} needs one chosen alternative."
         if roles.ranking:
             advice = f"Each {roles.choice_id} needs ranks 1, 2, 3, ... without ties or gaps."
-        self._note(column, _wrong_sets(table), self._choice_reason(table, roles), advice)
+        wrong = _wrong_sets(table)
+        wrong = wrong[~np.isin(table.choice[wrong], table.choice[self._strange])]
+        self._note(column, wrong, self._choice_reason(table, roles), advice)
         values: dict[str, Any] = {name: codes for name, (codes, _) in table.groups.items()}
         if roles.weight:
             values[roles.weight] = table.weight
@@ -197,11 +207,14 @@ class LongRows(Rows):
 
     def _choice_reason(self, table: LongTable, roles: Any) -> Callable[[int], str]:
         def reason(index: int) -> str:
+            codes, names = self._ids
+            which = f'{roles.choice_id} "{names[codes[index]]}"'
             rows = table.choice == table.choice[index]
-            n = int((table.best[rows] > 0).sum())
+            taken = np.sort(table.best[rows & (table.best > 0)])
             if roles.ranking:
-                return f"ranks {sorted(table.best[rows & (table.best > 0)].tolist())} in one set"
-            return f"{n or 'no'} chosen alternative{'s' if n > 1 else ''} in one choice set"
+                return f"the ranks of {which} are {', '.join(map(str, taken)) or 'all empty'}"
+            n = taken.size or "no"
+            return f"{which} has {n} chosen alternative{'s' if taken.size > 1 else ''}"
 
         return reason
 
