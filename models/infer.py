@@ -197,7 +197,8 @@ def _best_mode(
 
 def _mode_of_many(joint: LogJoint) -> Mode:
     """The mode with many parameters; item utilities start at those of fixed strength."""
-    if joint.spec.utility_basis is None:
+    of_items = getattr(joint.likelihood, "of_item_pairs", False)
+    if joint.spec.utility_basis is None or not of_items:
         return find_mode(joint, joint.start())
     start = joint.start()
     if joint.spec.family != "fixed" or joint.spec.lapse:

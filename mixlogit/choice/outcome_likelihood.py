@@ -83,6 +83,11 @@ class OutcomeLikelihood(UtilityLikelihood):
         self._rule = stretched_rule(nodes)
 
     @property
+    def of_item_pairs(self) -> bool:
+        """Whether margins are differences of two items' utilities."""
+        return self.pairs and self.judged.item is not None
+
+    @property
     def n_entries(self) -> int:
         """Numbers that a strength is multiplied with."""
         rows = self.judged

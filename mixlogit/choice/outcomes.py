@@ -12,7 +12,8 @@ is the same difference for all. A respondent's own width multiplies the threshol
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -124,6 +125,28 @@ class TieModel(OutcomeModel):
     widths: bool = False
     ties: bool = True
 
+    def of_rows(self, rows: slice) -> Self:
+        """The same model of some of the rows."""
+        return replace(self, level=self.level[rows])
+
+    @abstractmethod
+    def at(self, scaled: Tensor, parameters: Tensor, log_factor: Tensor) -> Tensor:
+        """Log probability of what was recorded.
+
+        Args:
+            scaled: Strength times margin, `draw x row x node`.
+            parameters: `draw x parameter`.
+            log_factor: Log of what multiplies the thresholds; broadcasts with `scaled`.
+        """
+
+    def log_prob(
+        self, strength: Tensor, margin: Tensor, parameters: Tensor | None, log_width: Tensor
+    ) -> Tensor:
+        """Log probability of what was recorded: `draw x row x node`."""
+        assert parameters is not None
+        log_factor = self.log_factor(parameters, strength, log_width)
+        return self.at(strength * margin.unsqueeze(-1), parameters, log_factor)
+
     @property
     def n_options(self) -> Tensor:
         """Levels both ways, and the tie."""
@@ -148,13 +171,9 @@ class Ordered(TieModel):
         tensor([0.4621, 0.2689], dtype=torch.float64)
     """
 
-    def log_prob(
-        self, strength: Tensor, margin: Tensor, parameters: Tensor | None, log_width: Tensor
-    ) -> Tensor:
+    def at(self, scaled: Tensor, parameters: Tensor, log_factor: Tensor) -> Tensor:
         """Log probability of the level, in the direction recorded: `draw x row x node`."""
-        assert parameters is not None
-        s = strength * margin.unsqueeze(-1)
-        wide = self.log_factor(parameters, strength, log_width).exp()
+        s, wide = scaled, log_factor.exp()
         cuts = parameters[:, : self.n_thresholds]
         if not self.ties:
             cuts = torch.cat([torch.zeros_like(cuts[:, :1]), cuts], -1)
@@ -182,12 +201,9 @@ class Davidson(TieModel):
         tensor([0.3333, 0.3333], dtype=torch.float64)
     """
 
-    def log_prob(
-        self, strength: Tensor, margin: Tensor, parameters: Tensor | None, log_width: Tensor
-    ) -> Tensor:
+    def at(self, scaled: Tensor, parameters: Tensor, log_factor: Tensor) -> Tensor:
         """Log probability of the tie or of the recorded preference: `draw x row x node`."""
-        assert parameters is not None
-        half = 0.5 * strength * margin.unsqueeze(-1)
-        tie = parameters[:, :1, None] + self.log_factor(parameters, strength, log_width)
+        half = 0.5 * scaled
+        tie = parameters[:, :1, None] + log_factor
         total = torch.logsumexp(torch.stack(torch.broadcast_tensors(half, -half, tie)), 0)
         return torch.where((self.level == 0).unsqueeze(-1), tie, half) - total

@@ -91,6 +91,11 @@ class UtilityLikelihood:
         self._rule = stretched_rule(nodes)
 
     @property
+    def of_item_pairs(self) -> bool:
+        """Whether margins are differences of two items' utilities."""
+        return self.rows.first is not None
+
+    @property
     def n_entries(self) -> int:
         """Numbers that a strength is multiplied with."""
         return len(self.rows.weight)
