@@ -49,7 +49,7 @@ def fit(
     classes: int = 2,
     contrarians: bool = False,
     priors: Priors | None = None,
-    inference: Literal["auto", "nuts", "laplace"] = "auto",
+    inference: Literal["auto", "nuts", "laplace", "svi"] = "auto",
     evidence: bool = True,
     draws: int = 2000,
     seed: int = 0,
@@ -74,7 +74,8 @@ def fit(
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
         priors: The priors.
-        inference: "auto", "nuts", or "laplace": the normal approximation, uncorrected.
+        inference: "auto", "nuts", "laplace" (the normal approximation, uncorrected), or for
+            random tastes "svi": minibatches with a guide for each individual, not calibrated.
         evidence: Weigh mixed against fixed strength, or random against fixed tastes.
         draws: Draws of the posterior, over four restarts.
         seed: Seed.
@@ -181,7 +182,7 @@ def _check_arguments(
         raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
     if len(set(by)) < len(by):
         raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
-    if inference not in ("auto", "nuts", "laplace"):
+    if inference not in ("auto", "nuts", "laplace", *(["svi"] if random else [])):
         raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
     return family
 

@@ -24,7 +24,7 @@ __all__ = ["Inferred", "Sampler", "infer", "root_of_covariance"]
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
-Method = Literal["auto", "importance", "nuts", "laplace", "evidence"]
+Method = Literal["auto", "importance", "nuts", "laplace", "evidence", "svi"]
 Progress = Callable[[str, int, int], None]
 
 

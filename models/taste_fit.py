@@ -23,6 +23,7 @@ from mixlogit.models.random_tastes import Population, TasteFactor, TasteSpec, ra
 from mixlogit.models.taste_held_out import taste_held_out
 from mixlogit.models.taste_maximum import TasteMaximum, counts, start_values, taste_checks
 from mixlogit.models.taste_problem import TasteProblem, named_tastes
+from mixlogit.models.taste_svi import infer_by_svi
 from mixlogit.models.verdict import STRONG, Check, Verdict
 from mixlogit.run import peak_memory_mb
 
@@ -103,10 +104,7 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
     """
     begin = time.monotonic()
     joint = TasteJoint(problem, priors)
-    find_taste_mode(joint, start_values(problem))
-    seconds = {"map": round(time.monotonic() - begin, 3)}
-    many = sampler.method == "auto" and joint.size > 60
-    inferred = sampler.infer(joint, "laplace" if many else None)
+    inferred = _inferred(problem, joint, sampler)
     theta = inferred.theta.squeeze(-2)
     psi = joint.psi(theta.flatten(0, 1)).detach()
     names, values = named_tastes(problem.design, psi)
@@ -114,9 +112,10 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
     prior_psi = joint.psi(joint.prior_draws(1000, sampler.seed)).detach()
     prior = dict(zip(names, named_tastes(problem.design, prior_psi)[1].T.numpy(), strict=True))
     checks = _checks(problem, joint, inferred, named, prior)
-    weighed = _evidence(problem, inferred, priors, sampler.seed) if sampler.evidence else None
+    weighed = None
+    if sampler.evidence and inferred.method != "svi":
+        weighed = _evidence(problem, inferred, priors, sampler.seed)
     tastes = _table(problem, joint.simulated, psi)
-    seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
         **_about(problem),
         "parameters": {name: summarise(value) for name, value in named.items()},
@@ -126,7 +125,7 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
         "inference": inferred.method,
         "priors": {**vars(priors), "mean": 1.0},
         "seed": sampler.seed,
-        "seconds": seconds,
+        "seconds": {"total": round(time.monotonic() - begin, 3)},
         "peak_memory_mb": peak_memory_mb(),
     }
     tree = _tree(problem, joint, inferred, named, prior)
@@ -135,6 +134,19 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
         return taste_held_out(problem, joint.simulated, psi, priors, test, sampler.seed)
 
     return Posterior(tree, record, pd.DataFrame(), held_out, tastes)
+
+
+def _inferred(problem: TasteProblem, joint: TasteJoint, sampler: Sampler) -> Inferred:
+    """Draws of the population, the individuals' draws around their modes there."""
+    start = start_values(problem)
+    if sampler.method == "svi":
+        inferred = infer_by_svi(problem, joint, _matching(joint, start), sampler)
+        joint.mode = inferred.mode.theta
+        joint.simulated.adapt(joint.psi(joint.mode).detach()[0])
+        return inferred
+    find_taste_mode(joint, start)
+    many = sampler.method == "auto" and joint.size > 60
+    return sampler.infer(joint, "laplace" if many else None)
 
 
 def _about(problem: TasteProblem) -> dict[str, Any]:
@@ -180,6 +192,9 @@ def _checks(
         nuts = "Run again with --inference nuts."
         checks.append(Check("Pareto k", k, K_LIMIT, k <= K_LIMIT, nuts))
         checks.append(Check("effective draws", effective, 100.0, effective >= 100.0, nuts))
+    if inferred.method == "svi":
+        advice = "A guide over individuals is too narrow: trust no interval; use --inference auto."
+        checks.append(Check("interval calibrated", 0.0, 1.0, False, advice))
     worst = max(r_hat(value) for value in named.values())
     checks.append(
         Check(

@@ -51,7 +51,7 @@ class Block:
         people, sets, others, k = self.features.shape
         x = self.features.reshape(people, sets * others, k)
         v = (x @ coefficients.mT + self.mask.reshape(people, -1, 1)).view(people, sets, others, -1)
-        top = v.amax(2).clamp_min(0.0)
+        top = v.detach().amax(2).clamp_min(0.0)
         p = v.sub_(top.unsqueeze(2)).exp_()
         total = p.sum(2).add_(torch.exp(-top))
         weight = self.weight.unsqueeze(-1)

@@ -17,7 +17,7 @@ _FAMILY = (
 )
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
 _WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
-_INFERENCE = "Fast way, NUTS, normal approximation; or the flat-prior maximum."
+_INFERENCE = "Fast way, NUTS, normal approximation; flat-prior maximum; minibatches (tastes)."
 
 
 def _prior(text: str) -> Any:
@@ -37,7 +37,7 @@ _Evidence = Annotated[
     bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
 ]
 _Inference = Annotated[
-    Literal["auto", "nuts", "laplace", "maximum"], typer.Option(help=_INFERENCE)
+    Literal["auto", "nuts", "laplace", "maximum", "svi"], typer.Option(help=_INFERENCE)
 ]
 _Classes = Annotated[int, typer.Option(help="Classes of the family of that name.")]
 _Contrarians = Annotated[

@@ -177,6 +177,22 @@ def test_posterior(small, tmp_path) -> None:
     assert again.to_datatree()["posterior"]["taste_mean"].dims[-1] == "mean_of"
 
 
+def test_minibatches_say_that_intervals_are_not_calibrated(small) -> None:
+    asked = ml.RandomTastes(RANDOM, draws=64)
+    posterior = ml.fit(small, random=asked, inference="svi", draws=400)
+    best = ml.maximum(small, random=asked).table
+    means = ["mean[x0]", "mean[x1]"]
+    found = posterior.summary().loc[means, "mean"]
+    assert ((found - best.loc[means, "estimate"]).abs() < 2.0 * best.loc[means, "se"]).all()
+    (check,) = [check for check in posterior.checks if check.name == "interval calibrated"]
+    assert not check.ok
+    assert check.advice == (
+        "A guide over individuals is too narrow: trust no interval; use --inference auto."
+    )
+    with pytest.raises(UsageError):
+        ml.fit(small, inference="svi")
+
+
 def test_no_spread_is_not_called_taste() -> None:
     rng = generator("homogeneous")
     data = choice_sets(np.tile([1.0, -0.5], (60, 1)), rng, per=8)
