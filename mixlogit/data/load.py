@@ -87,7 +87,7 @@ def load(
         table.check_names()
         table, named, labels = _counted(table, columns, labels)
         roles = resolve(table, **named)
-        words = {"labels": labels, "grades": grades}
+        words: Any = {"labels": labels, "grades": grades}
         return build(table, roles, bad_rows=bad_rows, texts_suffice=texts_suffice, **words)
 
 
