@@ -15,10 +15,12 @@ __version__ = "0.1.0"
 
 # public name -> module that defines it
 _PUBLIC = {
+    "ChoiceSets": "mixlogit.data",
     "Comparisons": "mixlogit.data",
     "MixedLogit": "mixlogit.choice",
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",
+    "RandomTastes": "mixlogit.models",
     "check_strength_family": "mixlogit.choice",
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",
@@ -27,6 +29,7 @@ _PUBLIC = {
     "fit": "mixlogit.models",
     "join_texts": "mixlogit.data",
     "load": "mixlogit.data",
+    "load_choice_sets": "mixlogit.data",
     "margins": "mixlogit.lm",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",

@@ -110,10 +110,8 @@ def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float 
         if isinstance(likelihood, PanelLikelihood):
             return likelihood.error(sampled.family, sampled.lapse, _FINE, most)
         if isinstance(likelihood, UtilityLikelihood) and likelihood.panel:
-            assert sampled.utilities is not None
-            arguments = (sampled.family, sampled.lapse, sampled.utilities)
-            coarse = likelihood.by_respondent(*arguments)
-            fine = UtilityLikelihood(likelihood.rows, nodes=_FINE)
-            change = (fine.by_respondent(*arguments) - coarse).abs().max()
+            coarse = likelihood.by_respondent(*sampled.arguments())
+            fine = likelihood.finer(_FINE).by_respondent(*sampled.arguments())
+            change = (fine - coarse).abs().max()
             return float(change) if math.isfinite(float(change)) else math.inf
     return None

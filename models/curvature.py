@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.models.joint import LogJoint
+from mixlogit.models.outcome_curvature import judged_item_block
 from mixlogit.models.sites import Sampled
 
 __all__ = ["utility_hessian"]
@@ -37,7 +39,8 @@ def utility_hessian(joint: LogJoint, theta: Tensor) -> tuple[Tensor, Tensor, Ten
         row = torch.autograd.grad(gradient[0, p], theta, retain_graph=True)[0][0]
         hessian[p], hessian[:, p] = row, row
     with torch.no_grad():
-        block = _item_block(joint, theta.detach())
+        judged = isinstance(joint.likelihood, OutcomeLikelihood)
+        block = (judged_item_block if judged else _item_block)(joint, theta.detach())
         basis = joint.spec.utility_basis
         assert basis is not None
         inside = basis @ block @ basis.T

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -9,18 +10,22 @@ import pandas as pd
 import torch
 
 from mixlogit.choice import FAMILIES, strength
-from mixlogit.data import Comparisons
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
-from mixlogit.models.infer import Inferred, Method, Progress, infer
+from mixlogit.models.infer import Inferred, Progress, Sampler, infer
 from mixlogit.models.joint import LogJoint
+from mixlogit.models.outcome_held_out import outcome_held_out
+from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_fit import fit_tastes
+from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
 from mixlogit.models.tree import make_tree, unit_log_likelihood
 from mixlogit.models.verdict import give_verdict
@@ -32,46 +37,48 @@ CHAINS = 4
 
 
 def fit(
-    data: Comparisons,
-    family: str = "lognormal",
+    data: Comparisons | ChoiceSets,
+    family: str | None = None,
     *,
+    random: Random | None = None,
+    ties: Ties = "half",
+    width: Width = "shared",
     panel: bool | None = None,
     by: Sequence[str] = (),
     lapse: bool = False,
     classes: int = 2,
     contrarians: bool = False,
     priors: Priors | None = None,
-    inference: Literal["auto", "nuts", "laplace"] = "auto",
+    inference: Literal["auto", "nuts", "laplace", "svi"] = "auto",
     evidence: bool = True,
     draws: int = 2000,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of preference strength.
+    """Fit preference data: the posterior of strength and of random tastes.
 
-    Individual strengths are integrated out, so that the posterior is one of the population's
-    parameters: mode and Hessian of the marginal, a full-rank guide started there, importance
-    resampling, and NUTS where its Pareto k exceeds 0.7. Individual strengths follow exactly.
+    What individuals have of their own is integrated out of the posterior (`infer`).
 
     Args:
-        data: The comparisons. With items or features the utilities are latent and the mean
-            strength is fixed at 1: they carry the scale.
-        family: "fixed", "lognormal", "gamma", "normal" or "classes".
+        data: Comparisons or choice sets. With items or features the utilities are latent and
+            the mean strength is fixed at 1: they carry the scale.
+        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
+            tastes "fixed" (then the default) or "lognormal".
+        random: Coefficients that differ between respondents, as `RandomTastes` takes them.
+        ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
+        width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on the mean and the spread of strength.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
         priors: The priors.
-        inference: "auto", "nuts", or "laplace": the normal approximation at the mode, fast with
-            hundreds of items, its intervals not corrected.
-        evidence: Weigh mixed against fixed strength, with and without a lapse rate.
+        inference: "auto", "nuts", "laplace" (the normal approximation, uncorrected), or for
+            random tastes "svi": minibatches with a guide for each individual, not calibrated.
+        evidence: Weigh mixed against fixed strength, or random against fixed tastes.
         draws: Draws of the posterior, over four restarts.
         seed: Seed.
         progress: Called with a stage, steps done and steps in all.
-
-    Returns:
-        The posterior, with individual strengths, checks and a verdict.
 
     Raises:
         UsageError: For arguments that cannot be used.
@@ -83,36 +90,74 @@ def fit(
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """
-    _check_arguments(family, classes, draws, by, inference)
-    problem = Problem(
-        data, panel=panel, by=by, priors=priors, n_classes=classes, contrarians=contrarians
-    )
-    per_chain = max(100, draws // CHAINS)
-    return _run(problem, family, lapse, inference, evidence, per_chain, seed, progress)
+    options = _Options(panel, by, priors, classes, contrarians, ties, width)
+    family = _check_arguments(family, random, options, draws, inference)
+    sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
+    if random:
+        return _fit_tastes(data, random, family, lapse, options, sampler)
+    return _run(options.problem(data), family, lapse, sampler)
 
 
-def _run(
-    problem: Problem,
+@dataclass(frozen=True)
+class _Options:
+    """What a problem is made of besides the data, as `fit` takes it."""
+
+    panel: bool | None
+    by: Sequence[str]
+    priors: Priors | None
+    classes: int
+    contrarians: bool
+    ties: Ties
+    width: Width
+
+    def problem(self, data: Comparisons | ChoiceSets) -> Problem:
+        """The problem of a fit without random tastes."""
+        return make_problem(
+            data,
+            ties=self.ties,
+            width=self.width,
+            panel=self.panel,
+            by=self.by,
+            priors=self.priors,
+            n_classes=self.classes,
+            contrarians=self.contrarians,
+        )
+
+
+def _fit_tastes(
+    data: Comparisons | ChoiceSets,
+    random: Random,
     family: str,
     lapse: bool,
-    inference: Method,
-    evidence: bool,
-    draws: int,
-    seed: int,
-    progress: Progress | None,
+    options: _Options,
+    sampler: Sampler,
 ) -> Posterior:
+    refuse_with_tastes(
+        {
+            "by": options.by,
+            "lapse": lapse,
+            "ties": options.ties != "half",
+            "width": options.width != "shared",
+            "no-panel": options.panel is False,
+        }
+    )
+    tastes = TasteProblem.of(data, random, family, sampler.seed)
+    with few_threads(len(data)), torch.random.fork_rng(devices=[]):
+        return fit_tastes(tastes, options.priors or Priors(), sampler)
+
+
+def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
+    seed, progress = sampler.seed, sampler.progress
     clock = _Clock()
     with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
         joint = problem.joint(family, lapse=lapse)
         clock.stop("table")
-        inferred = infer(
-            joint, chains=CHAINS, draws=draws, seed=seed, method=inference, progress=progress
-        )
+        inferred = sampler.infer(joint)
         clock.stop("posterior")
         clock.seconds["map"] = round(inferred.mode_seconds, 3)
         weighed = None
-        if evidence and problem.panel and family != "fixed":
+        if sampler.evidence and problem.panel and family != "fixed":
             fitted = (joint, inferred)
             weighed = weigh_evidence(problem, family, fitted, seed=seed, progress=progress)
             clock.stop("evidence")
@@ -120,20 +165,25 @@ def _run(
 
 
 def _check_arguments(
-    family: str, classes: int, draws: int, by: Sequence[str], inference: str
-) -> None:
+    family: str | None, random: Random | None, options: _Options, draws: int, inference: str
+) -> str:
+    """The family; refuses arguments that cannot be used."""
+    if family is None:
+        family = "fixed" if random else "lognormal"
     if family not in FAMILIES:
         strength(family)  # says which families there are
-    if classes < 2:
-        raise UsageError(f"Expected at least 2 classes but got {classes}.")
+    if options.classes < 2:
+        raise UsageError(f"Expected at least 2 classes but got {options.classes}.")
     if draws < 1:
         raise UsageError(f"Expected at least 1 draw but got {draws}.")
+    by = options.by
     if isinstance(by, str):
         raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
     if len(set(by)) < len(by):
         raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
-    if inference not in ("auto", "nuts", "laplace"):
+    if inference not in ("auto", "nuts", "laplace", *(["svi"] if random else [])):
         raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
+    return family
 
 
 class _Clock:
@@ -193,13 +243,27 @@ def _result(
     }
 
     def held_out(test: Comparisons) -> dict[str, Any]:
+        if isinstance(problem, OutcomeProblem):
+            return outcome_held_out(problem, joint, flat, test, seed)
         return _held_out(problem, joint, flat, test, seed)
 
     return Posterior(tree, record, strengths, held_out)
 
 
 def _counts(problem: Problem) -> dict[str, Any]:
-    data = problem.data
+    data: Any = problem.data
+    if isinstance(data, ChoiceSets):
+        return {
+            "comparisons": data.n_occasions,
+            "choice_sets": data.n_sets,
+            "respondents": data.n_respondents,
+            "groups": {column: len(labels.labels) for column, labels in data.groups.items()},
+            "ties": 0,
+            "dropped": len(data.dropped),
+            "items": len(data.items),
+            "components": data.n_components,
+            "features": len(data.feature_names),
+        }
     return {
         "comparisons": data.n_comparisons,
         "respondents": data.n_respondents,

@@ -14,7 +14,7 @@ from mixlogit.models.individual import unit_nodes
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
 
-__all__ = ["held_out_log_scores"]
+__all__ = ["held_out_log_scores", "recode"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +116,10 @@ def _match(problem: Problem, test: Comparisons) -> _Votes:
         raise UsageError("All held-out votes are ties, so none can be scored.")
     items = features = None
     if test.item_a is not None and test.item_b is not None:
-        code = _recode(test.items, fitted.items, "item")
+        code = recode(test.items, fitted.items, "item")
         items = torch.stack([code[test.item_a], code[test.item_b]], -1)[rows]
     elif test.features is not None:
-        place = _recode(fitted.feature_names, test.feature_names, "feature")
+        place = recode(fitted.feature_names, test.feature_names, "feature")
         features = test.features[:, place][rows]
     level, block = _blocks(problem, test, rows)
     unit = _units(problem, test, rows, level, block)
@@ -127,7 +127,7 @@ def _match(problem: Problem, test: Comparisons) -> _Votes:
     return _Votes(2 * test.outcome[rows] - 1, margin, items, features, unit, level, block)
 
 
-def _recode(names: tuple[str, ...], known: tuple[str, ...], what: str) -> Tensor:
+def recode(names: tuple[str, ...], known: tuple[str, ...], what: str) -> Tensor:
     """Position of each name among the known ones."""
     place = {name: k for k, name in enumerate(known)}
     strange = [name for name in names if name not in place]
@@ -148,7 +148,7 @@ def _blocks(problem: Problem, test: Comparisons, rows: Tensor) -> tuple[Tensor, 
         if group.column not in test.groups:
             raise UsageError(f'The held-out votes have no group column "{group.column}".')
         labels: Labels = test.groups[group.column]
-        codes.append(_recode(labels.labels, group.labels, "group")[labels.codes[rows]])
+        codes.append(recode(labels.labels, group.labels, "group")[labels.codes[rows]])
     level, block = torch.unique(torch.stack(codes, -1), dim=0, return_inverse=True)
     return level, block
 

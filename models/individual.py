@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.rules import stretched_rule
-from mixlogit.choice.utility import UtilityLikelihood, latent_margins
+from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
 
@@ -65,9 +65,7 @@ def unit_nodes(
         strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rule)
         return strengths, log_weight
     with torch.no_grad():
-        assert sampled.utilities is not None
-        margin = latent_margins(likelihood.rows, sampled.utilities)
-        strengths, log_mass = likelihood.nodes(sampled.family, sampled.lapse, margin, rule)
+        strengths, log_mass = likelihood.nodes_of(*sampled.arguments(), rule=rule)
         return strengths[0], torch.log_softmax(log_mass[0], -1)
 
 

@@ -19,12 +19,12 @@ from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 
-__all__ = ["Inferred", "infer", "root_of_covariance"]
+__all__ = ["Inferred", "Sampler", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
-Method = Literal["auto", "importance", "nuts", "laplace", "evidence"]
+Method = Literal["auto", "importance", "nuts", "laplace", "evidence", "svi"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -55,6 +55,38 @@ class Inferred:
     elbo: list[float]
     spread_of_modes: float
     mode_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """How a posterior is drawn.
+
+    Attributes:
+        method: As for `infer`.
+        evidence: Whether simpler models are fitted too, to be weighed against it.
+        draws: Draws of each chain.
+        chains: Restarts.
+        seed: Seed.
+        progress: Called with a stage, steps done and steps in all.
+    """
+
+    method: Method
+    evidence: bool
+    draws: int
+    chains: int
+    seed: int
+    progress: Progress | None
+
+    def infer(self, joint: LogJoint, method: Method | None = None) -> Inferred:
+        """Posterior draws of a program, by another method if one is given."""
+        return infer(
+            joint,
+            chains=self.chains,
+            draws=self.draws,
+            seed=self.seed,
+            method=method or self.method,
+            progress=self.progress,
+        )
 
 
 def root_of_covariance(hessian: Tensor) -> Tensor:
@@ -146,7 +178,7 @@ def _best_mode(
 ) -> tuple[Mode, float, float]:
     """The best of several modes, the largest shortfall of the others (nats), and seconds."""
     begin = time.monotonic()
-    if joint.size > _HIGH:
+    if joint.size > _HIGH or joint.well_started:
         modes = [_mode_of_many(joint)]
         say("mode", 1, 1)
     else:
@@ -165,7 +197,8 @@ def _best_mode(
 
 def _mode_of_many(joint: LogJoint) -> Mode:
     """The mode with many parameters; item utilities start at those of fixed strength."""
-    if joint.spec.utility_basis is None:
+    of_items = getattr(joint.likelihood, "of_item_pairs", False)
+    if joint.spec.utility_basis is None or not of_items:
         return find_mode(joint, joint.start())
     start = joint.start()
     if joint.spec.family != "fixed" or joint.spec.lapse:

@@ -37,7 +37,12 @@ class LogJoint:
         likelihood: Its likelihood.
         spec: What it samples.
         draws_at_once: How many draws the likelihood should see in one call.
+
+    Attributes:
+        well_started: Whether `start` is the mode already, so that no other start is tried.
     """
+
+    well_started = False
 
     def __init__(
         self,

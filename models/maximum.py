@@ -9,16 +9,31 @@ from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
-from mixlogit.data import Comparisons
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
+from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_maximum import (
+    maximum_of_tastes,
+    spread_check,
+    taste_checks,
+    taste_table,
+)
+from mixlogit.models.taste_problem import (
+    Random,
+    TasteProblem,
+    named_tastes,
+    refuse_with_tastes,
+)
 from mixlogit.models.threads import few_threads
+from mixlogit.models.verdict import Check
 
 __all__ = ["Maximum", "maximum"]
 
+_CERTAIN = 1e-3  # nats a judgement; nearer to 0 utilities grow without end
 _STEP = 1e-4  # of the central differences that carry standard errors to the named parameters
 
 
@@ -32,12 +47,16 @@ class Maximum:
         table: One row for each parameter: estimate, se (exact Hessian) and se_sandwich
             (clustered by respondent; NaN without a panel).
         n_respondents: Number of respondents.
+        checks: Of random tastes: simulation error, effective draws, enough respondents.
+        tastes: Individual tastes, where they are random.
     """
 
     family: str
     log_likelihood: float
     table: pd.DataFrame
     n_respondents: int
+    checks: tuple[Check, ...] = ()
+    tastes: pd.DataFrame | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As a JSON object."""
@@ -45,15 +64,20 @@ class Maximum:
             "family": self.family,
             "log_likelihood": self.log_likelihood,
             "parameters": self.table.to_dict(orient="index"),
+            "checks": [check.to_dict() for check in self.checks],
         }
 
 
 def maximum(
-    data: Comparisons,
-    family: str = "lognormal",
+    data: Comparisons | ChoiceSets,
+    family: str | None = None,
     *,
+    random: Random | None = None,
+    seed: int = 0,
     panel: bool | None = None,
     lapse: bool = False,
+    ties: Ties = "half",
+    width: Width = "shared",
 ) -> Maximum:
     """Maximise the likelihood with flat priors.
 
@@ -62,10 +86,15 @@ def maximum(
     respondent depend on each other beyond the model (Huber 1967; Liang and Zeger 1986).
 
     Args:
-        data: The comparisons; with items or features the mean strength is fixed at 1.
-        family: "fixed", "lognormal", "gamma", "normal" or "classes".
+        data: Comparisons or choice sets; with items or features the mean strength is fixed at 1.
+        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
+            tastes "fixed" (then the default) or "lognormal".
+        random: As for `fit`.
+        seed: Seed of the draws of random tastes.
         panel: One strength for each respondent; the default where there are respondents.
         lapse: Let a share of the votes be random.
+        ties: As for `fit`.
+        width: As for `fit`.
 
     Raises:
         UsageError: If the maximum is not regular (a parameter runs off or is not identified).
@@ -76,13 +105,25 @@ def maximum(
         >>> list(maximum(data).table.index)
         ['mean', 'cv', 'log_sd']
     """
-    problem = Problem(data, panel=panel)
+    if family is None:
+        family = "fixed" if random else "lognormal"
+    if random:
+        refused = {"lapse": lapse, "ties": ties != "half", "width": width != "shared"}
+        refuse_with_tastes({**refused, "no-panel": panel is False})
+        with few_threads(len(data)):
+            return _of_tastes(TasteProblem.of(data, random, family, seed))
+    return _maximise(make_problem(data, ties=ties, width=width, panel=panel), family, lapse)
+
+
+def _maximise(problem: Problem, family: str, lapse: bool) -> Maximum:
+    """The maximum with one taste for all."""
     with few_threads(len(problem.index)):
         joint = problem.joint(family, lapse=lapse)
         start = find_mode(joint, joint.start()).theta
         found = find_mode(joint.log_likelihood, start, steps=100)
         information = -found.hessian[0]
-        if not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
+        certain = float(found.value[0]) > -_CERTAIN * len(problem.index)
+        if certain or not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
             raise UsageError(
                 f"The likelihood of the {family} family has no regular maximum on these data: a "
                 "parameter runs off or is not identified. Fit with priors instead."
@@ -98,7 +139,36 @@ def maximum(
         {"estimate": value, "se": hessian_se, "se_sandwich": sandwich_se},
         index=pd.Index(names, name="parameter"),
     )
-    return Maximum(family, float(found.value[0]), table, data.n_respondents)
+    return Maximum(family, float(found.value[0]), table, problem.data.n_respondents)
+
+
+def _of_tastes(problem: TasteProblem) -> Maximum:
+    """The maximum with random tastes, named, with both kinds of standard error."""
+    best = maximum_of_tastes(problem)
+    assert best.found.hessian is not None
+    assert best.found.score is not None
+    covariance = torch.linalg.inv(-best.found.hessian)
+    psi = best.psi.clone().requires_grad_()
+    names, value = named_tastes(problem.design, psi.unsqueeze(0))
+    rows = [torch.autograd.grad(one, psi, retain_graph=True)[0] for one in value[0]]
+    slope, value = torch.stack(rows), value.detach()
+    sandwich_se = torch.full_like(value[0], torch.nan)
+    if problem.panel:
+        scores = best.found.score
+        sandwich_se = _se(slope, covariance @ (scores.T @ scores) @ covariance)
+    se = _se(slope, covariance)
+    table = pd.DataFrame(
+        {"estimate": value[0], "se": se, "se_sandwich": sandwich_se},
+        index=pd.Index(names, name="parameter"),
+    )
+    return Maximum(
+        "lognormal" if problem.design.strength else "fixed",
+        best.log_likelihood,
+        table,
+        problem.data.n_respondents,
+        (*taste_checks(best, problem), spread_check(names, value[0], se)),
+        taste_table(problem, best.likelihood, best.psi),
+    )
 
 
 def _se(slope: Tensor, covariance: Tensor) -> Tensor:
@@ -140,6 +210,5 @@ def _scores(joint: LogJoint, theta: Tensor) -> Tensor | None:
     for part in _around(theta).split(max(1, joint.draws_at_once)):
         sampled = joint.sampled(part)
         with torch.no_grad():
-            arguments = sampled[:2] if sampled.utilities is None else sampled
-            parts.append(likelihood.by_respondent(*arguments))
+            parts.append(likelihood.by_respondent(*sampled.arguments()))
     return _slope(torch.cat(parts))

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mixlogit.choice import Normal, StrengthFamily
 from mixlogit.models.joint import LogJoint
+from mixlogit.models.outcome_parameters import outcome_values
 from mixlogit.models.problem import Problem
 from mixlogit.models.quantile import half_normal_from_normal
 
@@ -65,6 +66,9 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
         coords["class_"] = [str(c + 1) for c in range(strengths.shape[-1])]
     if sampled.lapse is not None:
         out["lapse"] = sampled.lapse[:, 0]
+    if sampled.outcome is not None:
+        own, own_dims, own_coords = outcome_values(spec.outcome, sampled.outcome)
+        out, dims, coords = out | own, dims | own_dims, coords | own_coords
     if sampled.utilities is not None:
         name = "utility" if problem.data.items else "weight"
         axis = "item" if problem.data.items else "feature"

@@ -43,6 +43,7 @@ class Posterior:
         record: Everything else that the run folder keeps: the object of `to_dict`.
         strengths: One row for each respondent (or respondent and group).
         held_out: Scores held-out votes; only in the session of the fit.
+        tastes: One row for each respondent, with random tastes.
 
     Attributes:
         family: Name of the strength family.
@@ -65,9 +66,11 @@ class Posterior:
         record: dict[str, Any],
         strengths: pd.DataFrame,
         held_out: "Callable[[Comparisons], dict[str, Any]] | None" = None,
+        tastes: pd.DataFrame | None = None,
     ) -> None:
         self._tree, self._record, self._strengths = tree, record, strengths
         self._held_out = held_out
+        self._tastes = pd.DataFrame() if tastes is None else tastes
         self.family: str = record["family"]
         self.panel: bool = record["panel"]
         self.checks = [Check(**check) for check in record["checks"]]
@@ -109,6 +112,10 @@ class Posterior:
     def strengths(self) -> pd.DataFrame:
         """Individual strengths: mean, sd, 5 %, 95 %, P(b < 0) and n; empty without a panel."""
         return self._strengths.copy()
+
+    def tastes(self) -> pd.DataFrame:
+        """Individual tastes: mean and sd of each coefficient; empty unless tastes are random."""
+        return self._tastes.copy()
 
     def utilities(self) -> pd.DataFrame:
         """Item utilities or feature weights, one row each; empty where margins were given."""
@@ -173,10 +180,13 @@ class Posterior:
             self.write(run.folder)
 
     def write(self, folder: Path) -> None:
-        """Write posterior.nc, strength.safetensors, strength.json and strengths.parquet."""
+        """Write the posterior's files: draws, parameters, individual strengths and tastes."""
         from mixlogit.models.storage import write_posterior
+        from mixlogit.run import write_parquet
 
         write_posterior(folder, self._tree, self._record, self._strengths)
+        if len(self._tastes):
+            write_parquet(folder / "tastes.parquet", self._tastes)
 
 
 def open_run(folder: str | Path) -> Posterior:
@@ -195,4 +205,6 @@ def open_run(folder: str | Path) -> Posterior:
     """
     from mixlogit.models.storage import read_posterior
 
-    return Posterior(*read_posterior(Path(folder)))
+    tastes = Path(folder) / "tastes.parquet"
+    found = read_posterior(Path(folder))
+    return Posterior(*found, tastes=pd.read_parquet(tastes) if tastes.is_file() else None)

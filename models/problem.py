@@ -12,7 +12,7 @@ from mixlogit.choice.link import LinkLikelihood
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.table import Grid, LikelihoodTable, likelihood_table, strength_grid
 from mixlogit.choice.utility import Rows, UtilityLikelihood
-from mixlogit.data import Comparisons
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.grouped import grouped
@@ -55,16 +55,11 @@ class Problem:
         n_classes: int = 2,
         contrarians: bool = False,
     ) -> None:
-        if panel and data.respondent is None:
-            raise UsageError("A panel needs respondents. Name their column with --respondent.")
         if data.kind == "texts":
             raise UsageError(
                 'Texts alone cannot be fitted: make margins with "mixlogit margins" first.'
             )
-        missing = [column for column in by if column not in data.groups]
-        if missing:
-            known = ", ".join(data.groups) or "none"
-            raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        self.check_units(data, panel, by)
         self._options: dict[str, Any] = {
             "panel": panel,
             "by": by,
@@ -80,6 +75,16 @@ class Problem:
         self.spec = self._spec(tuple(by), n_classes, contrarians)
         self._tables: dict[tuple[bool, bool], LikelihoodTable] = {}
 
+    @staticmethod
+    def check_units(data: Comparisons | ChoiceSets, panel: bool | None, by: Sequence[str]) -> None:
+        """Refuse a panel without respondents and unknown group columns."""
+        if panel and data.respondent is None:
+            raise UsageError("A panel needs respondents. Name their column with --respondent.")
+        missing = [column for column in by if column not in data.groups]
+        if missing:
+            known = ", ".join(data.groups) or "none"
+            raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+
     def part(self, rows: int, seed: int) -> "Problem":
         """The same problem for as many random respondents as have so many comparisons in all.
 
@@ -94,7 +99,8 @@ class Problem:
         sizes = torch.bincount(codes, minlength=len(order))[order]
         chosen = torch.zeros(len(order), dtype=torch.bool)
         chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
-        return Problem(self.data.take(torch.nonzero(chosen[codes]).squeeze(-1)), **self._options)
+        kept = torch.nonzero(chosen[codes]).squeeze(-1)
+        return type(self)(self.data.take(kept), **self._options)
 
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
         groups = tuple(

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice import FAMILIES, StrengthFamily
+from mixlogit.choice.outcomes import Davidson, OutcomeModel
 from mixlogit.models.priors import Priors
 from mixlogit.models.quantile import beta_from_normal, half_normal_from_normal
 
@@ -32,7 +33,7 @@ __all__ = [
     "replicates",
     "strength",
 ]
-__all__ += ["score", "utilities"]
+__all__ += ["outcome_parameters", "score", "utilities"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +52,19 @@ class Sampled(NamedTuple):
         family: The mixing distribution, batch shape `... x block`.
         lapse: Lapse rate, `... x 1`, or None.
         utilities: `... x item` utilities or `... x feature` weights, or None.
+        outcome: Parameters of the outcome model, `... x parameter`, or None.
     """
 
     family: StrengthFamily
     lapse: Tensor | None
     utilities: Tensor | None = None
+    outcome: Tensor | None = None
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments of a likelihood: no more of them than it needs."""
+        if self.outcome is not None:
+            return tuple(self)
+        return self[:2] if self.utilities is None else self[:3]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +82,9 @@ class Spec:
         contrarians: Whether its first class has negative strength.
         n_replicates: Independent data sets fitted side by side; None for one.
         n_utilities: Free item utilities or feature weights; 0 where margins are given.
-        utility_basis: `free x item` matrix that maps them to utilities that sum to zero.
+        utility_basis: `free x item` matrix that maps them to utilities that sum to zero, or to
+            the weights of features.
+        outcome: Model of ties or grades; None for plain choices.
     """
 
     family: str
@@ -87,6 +98,7 @@ class Spec:
     n_replicates: int | None = None
     n_utilities: int = 0
     utility_basis: Tensor | None = None
+    outcome: OutcomeModel | None = None
 
 
 def replicates(spec: Spec) -> AbstractContextManager[object]:
@@ -233,6 +245,29 @@ def utilities(spec: Spec) -> Tensor:
     return free if spec.utility_basis is None else free @ spec.utility_basis
 
 
+def outcome_parameters(spec: Spec) -> Tensor | None:
+    """Sample the parameters of the outcome model, `... x parameter`; None if it has none.
+
+    Sites: `log_tie`, the log odds nu of a tie (Davidson), or `log_gaps` between neighbouring
+    thresholds; `width_exponent` and `normal_width` (sd of log widths) where the model has them.
+    """
+    model = spec.outcome
+    if model is None or not model.n_parameters:
+        return None
+    first: Tensor
+    if isinstance(model, Davidson):
+        first = pyro.sample("log_tie", dist.Normal(_real(0.0), 1.5)).unsqueeze(-1)
+    else:
+        normal = dist.Normal(_real(-0.5), 1.0).expand((model.n_thresholds,)).to_event(1)
+        first = pyro.sample("log_gaps", normal).exp().cumsum(-1)
+    parts = [first]
+    if model.exponent:
+        parts.append(pyro.sample("width_exponent", dist.Normal(_real(0.5), 0.5)).unsqueeze(-1))
+    if model.widths:
+        parts.append(_half_normal("normal_width", 1.0).unsqueeze(-1))
+    return torch.cat(parts, -1)
+
+
 def score(name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: Any) -> Sampled:
     """Score the comparisons: a factor with one value for each draw (and replicate).
 
@@ -246,7 +281,7 @@ def score(name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: An
         What was sampled.
     """
     out = Sampled(*sampled)
-    family, others = out.family, out[1:] if out.utilities is not None else out[1:2]
+    family, *others = out.arguments()
     if len(family.batch_shape) == 1:  # a single execution of the program
         lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
         one = type(family)(**lifted, validate_args=False)

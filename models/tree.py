@@ -9,7 +9,9 @@ from torch import Tensor
 
 from mixlogit.choice.batching import select
 from mixlogit.choice.link import log_lapsed
+from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.utility import UtilityLikelihood, latent_margins
+from mixlogit.data import ChoiceSets
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
@@ -44,7 +46,7 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
             return None
         cost *= _CHOICE_NODES
     elif isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
-        cost = max(n_units, 3 * len(likelihood.rows.weight))
+        cost = max(n_units, 3 * likelihood.n_entries)
     kept = min(draws, max(10, _ELEMENTS // (chains * cost)))
     thin = theta[:, torch.linspace(0, draws - 1, kept).round().long()].reshape(-1, 1, size)
     at_once = joint.draws_at_once if problem.panel else max(1, _ELEMENTS // (4 * cost))
@@ -52,12 +54,10 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
     for part in thin.split(at_once):
         sampled = joint.sampled(part)
         with torch.no_grad():
-            if not problem.panel:
+            if not problem.panel and not isinstance(likelihood, OutcomeLikelihood):
                 each = _by_comparison(problem, joint, sampled)
-            elif sampled.utilities is None:
-                each = likelihood.by_respondent(sampled.family, sampled.lapse)
             else:
-                each = likelihood.by_respondent(*sampled)
+                each = likelihood.by_respondent(*sampled.arguments())
         parts.append(each.to(torch.float32))
     return torch.cat(parts).view(chains, kept, n_units).numpy()
 
@@ -96,7 +96,7 @@ def make_tree(
             },
             attrs={"method": inferred.method},
         ),
-        "observed_data": xr.Dataset({"outcome": ("comparison", problem.data.outcome.numpy())}),
+        "observed_data": _observed(problem),
         "constant_data": _constants(problem),
     }
     if log_likelihood is not None:
@@ -138,8 +138,28 @@ def _dataset(named: Named) -> xr.Dataset:
     return xr.Dataset(variables, coords={**coords, **named.coords})
 
 
+def _observed(problem: Problem) -> xr.Dataset:
+    data: Any = problem.data
+    if isinstance(data, ChoiceSets):
+        return xr.Dataset({"chosen": ("row", data.chosen.numpy())})
+    observed = {"outcome": ("comparison", data.outcome.numpy())}
+    if data.grade is not None:
+        observed["grade"] = ("comparison", data.grade.numpy())
+    return xr.Dataset(observed)
+
+
 def _constants(problem: Problem) -> xr.Dataset:
-    data = problem.data
+    data: Any = problem.data
+    if isinstance(data, ChoiceSets):
+        sets: dict[str, Any] = {
+            "choice": ("row", data.choice.numpy()),
+            "alternative": ("row", data.alternative.codes.numpy()),
+        }
+        if data.features is not None:
+            sets["features"] = (("row", "feature"), data.features.numpy())
+        if data.respondent is not None:
+            sets["respondent"] = ("comparison", data.respondent.codes.numpy())
+        return xr.Dataset(sets, coords={"feature": list(data.feature_names)})
     out: dict[str, Any] = {}
     if data.margin is not None:
         out["margin"] = ("comparison", data.margin.numpy())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mixlogit.data import Comparisons
+from mixlogit.data import ChoiceSets, Comparisons
 
 __all__ = ["Units", "signed_rows"]
 
@@ -32,9 +32,9 @@ class Units:
     level: Tensor
 
     @classmethod
-    def of(cls, data: Comparisons, by: tuple[str, ...], *, panel: bool) -> "Units":
+    def of(cls, data: Comparisons | ChoiceSets, by: tuple[str, ...], *, panel: bool) -> "Units":
         """The units of a data set."""
-        n = data.n_comparisons
+        n = len(data)
         levels = [data.groups[column].codes for column in by]
         stacked = torch.stack(levels, -1) if levels else torch.zeros(n, 0, dtype=torch.long)
         level, block = torch.zeros(1, len(by), dtype=torch.long), torch.zeros(n, dtype=torch.long)

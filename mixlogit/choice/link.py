@@ -23,8 +23,8 @@ __all__ = ["LinkLikelihood", "log_lapsed"]
 _STEP, _REACH = 0.1, 16.0  # nodes reach exp(-16) below the largest margin
 
 
-def log_lapsed(log_p: Tensor, lapse: Tensor | None) -> Tensor:
-    """Log of `lapse/2 + (1 - lapse) p`, for log p and lapse of shapes that broadcast.
+def log_lapsed(log_p: Tensor, lapse: Tensor | None, options: Tensor | float = 2) -> Tensor:
+    """Log of `lapse / options + (1 - lapse) p`, for arguments of shapes that broadcast.
 
     Example:
         >>> log_p = torch.tensor([-800.0], dtype=torch.float64)
@@ -33,7 +33,7 @@ def log_lapsed(log_p: Tensor, lapse: Tensor | None) -> Tensor:
     """
     if lapse is None:
         return log_p
-    return log_add(torch.log(lapse / 2), torch.log1p(-lapse) + log_p)
+    return log_add(torch.log(lapse / options), torch.log1p(-lapse) + log_p)
 
 
 class LinkLikelihood:

@@ -90,6 +90,16 @@ class UtilityLikelihood:
         self.n_respondents = len(rows.block)
         self._rule = stretched_rule(nodes)
 
+    @property
+    def of_item_pairs(self) -> bool:
+        """Whether margins are differences of two items' utilities."""
+        return self.rows.first is not None
+
+    @property
+    def n_entries(self) -> int:
+        """Numbers that a strength is multiplied with."""
+        return len(self.rows.weight)
+
     def __call__(self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor) -> Tensor:
         """Log-likelihood of each block.
 
@@ -129,6 +139,21 @@ class UtilityLikelihood:
         """
         own = select(family, self.rows.block[self.rows.respondent])
         return log_lapsed(own.log_choice_prob(margin), lapse) * self.rows.weight
+
+    def nodes_of(
+        self,
+        family: StrengthFamily,
+        lapse: Tensor | None,
+        utilities: Tensor,
+        *,
+        rule: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Strengths and log masses of each respondent's nodes, as `nodes`, given utilities."""
+        return self.nodes(family, lapse, latent_margins(self.rows, utilities), rule)
+
+    def finer(self, nodes: int) -> "UtilityLikelihood":
+        """The same with another number of quadrature nodes."""
+        return UtilityLikelihood(self.rows, panel=self.panel, nodes=nodes)
 
     def nodes(
         self,

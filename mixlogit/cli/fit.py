@@ -1,5 +1,6 @@
 """`mixlogit fit`: from preference data to a posterior of preference strength."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import typer
@@ -10,52 +11,85 @@ from mixlogit.errors import UsageError
 
 __all__ = ["fit"]
 
-_PRIORS = "Priors"
+_FAMILY = (
+    "Strength family: fixed, lognormal (default), gamma, normal or classes; with --random fixed "
+    "(default) or lognormal."
+)
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
-_INFERENCE = "Fast way, NUTS, normal approximation; or the flat-prior maximum."
-
-_Family = Annotated[
-    str, typer.Option(help="Strength family: fixed, lognormal, gamma, normal or classes.")
-]
-_Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
-_Inference = Annotated[
-    Literal["auto", "nuts", "laplace", "maximum"], typer.Option(help=_INFERENCE)
-]
+_WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
+_INFERENCE = "Fast way, NUTS, normal approximation; flat-prior maximum; minibatches (tastes)."
 
 
 def _prior(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel=_PRIORS)
+    return typer.Option(help=text, rich_help_panel="Priors")
+
+
+def _taste(text: str, metavar: str | None = None) -> Any:
+    return typer.Option(help=text, metavar=metavar, rich_help_panel="Random tastes")
+
+
+_Family = Annotated[str | None, typer.Option(help=_FAMILY, metavar="NAME")]
+_Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
+_Lapse = Annotated[
+    bool, typer.Option("--lapse/--no-lapse", help="Let a share of votes be random.")
+]
+_Evidence = Annotated[
+    bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
+]
+_Inference = Annotated[
+    Literal["auto", "nuts", "laplace", "maximum", "svi"], typer.Option(help=_INFERENCE)
+]
+_Classes = Annotated[int, typer.Option(help="Classes of the family of that name.")]
+_Contrarians = Annotated[
+    bool, typer.Option("--contrarians", help="The first class has negative strength.")
+]
+_Ties = Annotated[
+    Literal["half", "davidson", "rao-kupper"],
+    typer.Option(help="Ties as half votes, or modelled."),
+]
+_Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
+_Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
+_Correlated = Annotated[
+    bool,
+    typer.Option("--correlated", help="Correlate them.", rich_help_panel="Random tastes"),
+]
+_Factors = Annotated[int, _taste("Common factors, in place of --correlated.", "N")]
+_Draws = Annotated[int, _taste("Draws of each respondent's tastes.", "N")]
+_Sampling = Annotated[Literal["adaptive", "sobol", "halton"], _taste("How these are drawn.")]
+_Test = Annotated[
+    str | None, typer.Option(help="Held-out votes, in the same columns.", metavar="FILE")
+]
+_Fraction = Annotated[
+    float | None, typer.Option(help="Share of the votes to hold out.", metavar="P")
+]
 
 
 def fit(
     call: Invocation,
     *,
-    family: _Family = "lognormal",
+    family: _Family = None,
     panel: _Panel = None,
-    lapse: Annotated[
-        bool, typer.Option("--lapse/--no-lapse", help="Let a share of votes be random.")
-    ] = False,
-    evidence: Annotated[
-        bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
-    ] = True,
+    lapse: _Lapse = False,
+    evidence: _Evidence = True,
     inference: _Inference = "auto",
-    classes: Annotated[int, typer.Option(help="Classes of the family of that name.")] = 2,
-    contrarians: Annotated[
-        bool, typer.Option("--contrarians", help="The first class has negative strength.")
-    ] = False,
+    classes: _Classes = 2,
+    contrarians: _Contrarians = False,
+    ties: _Ties = "half",
+    width: _Width = "shared",
+    random: _Random = "",
+    correlated: _Correlated = False,
+    factors: _Factors = 0,
+    taste_draws: _Draws = 256,
+    sampling: _Sampling = "adaptive",
     posterior_draws: Annotated[int, typer.Option(help="Draws of the posterior.")] = 2000,
-    test: Annotated[
-        str | None, typer.Option(help="Held-out votes, in the same columns.", metavar="FILE")
-    ] = None,
-    test_fraction: Annotated[
-        float | None, typer.Option(help="Share of the votes to hold out.", metavar="P")
-    ] = None,
+    test: _Test = None,
+    test_fraction: _Fraction = None,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
     prior_cv: Annotated[float | None, _prior("Scale of the half-normal cv.")] = None,
     prior_group: Annotated[float | None, _prior("Scale of the group effects' sds.")] = None,
     prior_lapse: Annotated[str | None, _prior("Beta of the lapse rate, as 1,9.")] = None,
-    prior_utility: Annotated[float | None, _prior("Sd of items' utilities.")] = None,
+    prior_utility: Annotated[float | None, _prior("Sd of utilities.")] = None,
 ) -> int:
     """Fit preference data: the posterior of preference strength, with checks and a verdict.
 
@@ -69,15 +103,20 @@ def fit(
         "lapse": _beta(prior_lapse),
         "utility_sd": prior_utility,
     }
+    family = family or ("fixed" if random else "lognormal")
+    call = replace(call, options={**call.options, "family": family})
     given = {name: value for name, value in priors.items() if value is not None}
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
+    asked |= {"ties": ties, "width": width}
+    tastes = {"random": random, "correlated": factors or correlated}
+    tastes |= {"draws": taste_draws, "sampling": sampling}
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
         of_posteriors |= {"test": test, "test-fraction": test_fraction}
-        return run_maximum(call, asked, of_posteriors)
+        return run_maximum(call, asked, tastes, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians}
-    return run_posterior(call, asked, given, test, test_fraction)
+    return run_posterior(call, asked, tastes, given, test, test_fraction)
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

@@ -4,16 +4,13 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import Trace, data_record, report_text, write_results
-from mixlogit.cli.summary import data_line, maximum_table
+from mixlogit.cli.summary import checks_line, data_line, maximum_table
 from mixlogit.errors import UsageError
-from mixlogit.run import write_json, write_text
-
-if TYPE_CHECKING:
-    from mixlogit.data import Comparisons
+from mixlogit.run import write_json, write_parquet, write_text
 
 __all__ = ["CHECK_FAILED", "run_maximum", "run_posterior"]
 
@@ -23,6 +20,7 @@ CHECK_FAILED = 4
 def run_posterior(
     call: Invocation,
     asked: Mapping[str, Any],
+    tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
     test: str | None,
     test_fraction: float | None,
@@ -32,6 +30,7 @@ def run_posterior(
     Args:
         call: The call of `mixlogit fit`.
         asked: Arguments of `mixlogit.fit`.
+        tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
         test: A file of held-out votes.
         test_fraction: Share of the votes to hold out.
@@ -46,15 +45,17 @@ def run_posterior(
         begin = time.monotonic()
         data, held_out = _read(call, test, test_fraction)
         read = round(time.monotonic() - begin, 3)
-        counts = f"data     {data_line(data)}"
+        counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
-        with call.terminal.progress(f"fit      {asked['family']}") as show:
+        what = "random tastes" if tastes["random"] else asked["family"]
+        with call.terminal.progress(f"fit      {what}") as show:
             trace = Trace(show)
             posterior = ml.fit(
                 data,
                 by=list(call.columns["groups"]),
                 priors=ml.Priors(**priors),
                 seed=call.seed,
+                random=ml.RandomTastes(**tastes) if tastes["random"] else None,
                 progress=trace,
                 **asked,
             )
@@ -74,13 +75,17 @@ def run_posterior(
 
 
 def run_maximum(
-    call: Invocation, asked: Mapping[str, Any], of_posteriors: Mapping[str, Any]
+    call: Invocation,
+    asked: Mapping[str, Any],
+    tastes: Mapping[str, Any],
+    of_posteriors: Mapping[str, Any],
 ) -> int:
     """Find the flat-prior maximum of the likelihood and write its run folder.
 
     Args:
         call: The call of `mixlogit fit`.
         asked: Arguments of `mixlogit.maximum`.
+        tastes: Arguments of `mixlogit.RandomTastes`.
         of_posteriors: Options that only a posterior has, refused here if they were given.
     """
     import mixlogit as ml
@@ -92,31 +97,39 @@ def run_maximum(
     path = _target(call)
     with call.folder(path) as run:
         data = call.load()
-        counts = f"data     {data_line(data)}"
+        counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
-        found = ml.maximum(data, **asked)
+        random = ml.RandomTastes(**tastes) if tastes["random"] else None
+        found = ml.maximum(data, random=random, seed=call.seed, **asked)
         result: dict[str, Any] = found.to_dict()
         text = f"fit      {found.family}, maximum of the likelihood with flat priors\n"
         text += f"         log-likelihood {found.log_likelihood:,.4f}\n\n"
+        if found.checks:
+            text += f"checks   {checks_line(found.checks)}\n"
+            text += "".join(f"         {check.advice}\n" for check in found.checks if not check.ok)
+            text += "\n"
         text += maximum_table(found.table)
         write_json(run.folder / "data.json", data_record(data))
         write_json(run.folder / "summary.json", result)
+        if found.tastes is not None:
+            write_parquet(run.folder / "tastes.parquet", found.tastes)
+        if not all(check.ok for check in found.checks):
+            run.state = "check failed"
         write_text(run.folder / "summary.txt", f"{counts}\n{text}\n")
     call.terminal.say(text)
     call.terminal.say(f"Wrote {path}")
     call.terminal.result({"run": str(path), **result})
-    return 0
+    return 0 if all(check.ok for check in found.checks) else CHECK_FAILED
 
 
-def _read(
-    call: Invocation, test: str | None, fraction: float | None
-) -> tuple["Comparisons", "Comparisons | None"]:
+def _read(call: Invocation, test: str | None, fraction: float | None) -> tuple[Any, Any]:
     """The votes to fit, and those held out."""
     if test is not None and fraction is not None:
         raise UsageError("--test and --test-fraction are both given. Name one of them.")
-    data = call.load()
+    data: Any = call.load()
     if fraction is not None:
-        return data.split(fraction, seed=call.seed)
+        fitted, tested = data.split(fraction, seed=call.seed)
+        return fitted, tested
     return data, None if test is None else call.load(test)
 
 

@@ -4,20 +4,22 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from mixlogit.cli.options import EVERYWHERE, common_options, data_options
+from mixlogit.cli.options import EVERYWHERE, common_options, data_options, judgement_options
 from mixlogit.cli.terminal import Terminal
 from mixlogit.errors import UsageError
 from mixlogit.run import RunFolder, check_config, load_config
 
-if TYPE_CHECKING:
-    from mixlogit.data import Comparisons
-
 __all__ = ["Invocation", "command"]
 
+_OF_SETS = ("choice_id", "alternative", "ranking", "available", "constants")
+_OF_PAIRS = (
+    *("margin", "item_a", "item_b", "outcome", "labels", "prompt", "rejected"),
+    *("grade", "grades", "votes_a", "votes_b", "votes_tie"),
+)
 _NOT_IN_RUN = ("debug", "quiet", "json", "overwrite")
 
 Function = Callable[..., int | None]
@@ -49,13 +51,22 @@ class Invocation:
     columns: Mapping[str, Any] = field(default_factory=dict)
     argv: Sequence[str] = ()
 
-    def load(self, data: str | None = None, *, texts_suffice: bool = False) -> "Comparisons":
-        """The comparisons in DATA, or in another file with the same columns."""
+    def load(self, data: str | None = None, *, texts_suffice: bool = False) -> Any:
+        """The comparisons or choice sets in DATA, or in another file with the same columns."""
         import mixlogit as ml
 
-        options = {**self.columns, "data": data or self.columns["data"]}
-        loaded: Comparisons = ml.load(**options, texts_suffice=texts_suffice)
-        return loaded
+        columns = {**self.columns, "data": data or self.columns["data"]}
+        sets = [name for name in _OF_SETS if columns.get(name) is not None]
+        if not sets:
+            return ml.load(**columns, texts_suffice=texts_suffice)
+        if "choice_id" not in sets:
+            option = sets[0].replace("_", "-")
+            raise UsageError(f"--{option} is for choice sets: name their column by --choice-id.")
+        strange = [name for name in _OF_PAIRS if columns.get(name) is not None]
+        if strange:
+            option = strange[0].replace("_", "-")
+            raise UsageError(f"--{option} is for pairs and cannot be joined with --choice-id.")
+        return ml.load_choice_sets(**columns)
 
     def folder(self, path: Path, *, overwrite: bool | None = None) -> RunFolder:
         """The run folder of this call, to be used in a `with` block."""
@@ -86,9 +97,10 @@ def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool
         >>> app(["--who", "them"], standalone_mode=False)
         hello them
     """
-    shared = [data_options, common_options] if reads_data else [common_options]
+    reading: list[Callable[..., None]] = [data_options, judgement_options] if reads_data else []
+    shared: list[Callable[..., Any]] = [*reading, common_options]
     own = list(inspect.signature(function).parameters.values())[1:]
-    data = list(inspect.signature(data_options).parameters.values()) if reads_data else []
+    data = [p for each in reading for p in inspect.signature(each).parameters.values()]
     common = list(inspect.signature(common_options).parameters.values())
     hints = {
         key: kind for each in (function, *shared) for key, kind in get_type_hints(each).items()

@@ -5,14 +5,19 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["EVERYWHERE", "common_options", "data_options"]
+__all__ = ["EVERYWHERE", "common_options", "data_options", "judgement_options"]
 
 _COLUMNS = "Columns (a column of the option's own name is found without it)"
+_SETS = "Choice sets (one row an alternative)"
 EVERYWHERE = "Everywhere"
 
 
 def _column(text: str) -> Any:
     return typer.Option(help=text, metavar="COLUMN", rich_help_panel=_COLUMNS)
+
+
+def _set(text: str) -> Any:
+    return typer.Option(help=text, metavar="COLUMN", rich_help_panel=_SETS)
 
 
 def _columns(text: str) -> Any:
@@ -63,6 +68,38 @@ def data_options(
     ] = None,
 ) -> None:
     """Where the data are and which column is what."""
+
+
+def judgement_options(
+    *,
+    grade: Annotated[str | None, _column("Grades, in place of outcomes.")] = None,
+    grades: Annotated[
+        str | None,
+        typer.Option(
+            help="Words of grades, clearly first to clearly second: A>>B,A>B,A=B,B>A,B>>A.",
+            metavar="WORDS",
+            rich_help_panel=_COLUMNS,
+        ),
+    ] = None,
+    votes_a: Annotated[str | None, _column("Counts of votes for the first.")] = None,
+    votes_b: Annotated[str | None, _column("Counts of votes for the second.")] = None,
+    votes_tie: Annotated[str | None, _column("Counts of ties.")] = None,
+    choice_id: Annotated[
+        str | None, _set("Choice sets: which rows are one set; --chosen: 1 or a name.")
+    ] = None,
+    alternative: Annotated[str | None, _set("Names of the alternatives.")] = None,
+    ranking: Annotated[str | None, _set("Ranks in place of --chosen, 1 the best.")] = None,
+    available: Annotated[str | None, _set("1 where an alternative could be chosen.")] = None,
+    constants: Annotated[
+        str | None,
+        typer.Option(
+            help="Give alternatives constants; that of NAME is 0.",
+            metavar="NAME",
+            rich_help_panel=_SETS,
+        ),
+    ] = None,
+) -> None:
+    """Grades and counted votes of pairs; choice sets."""
 
 
 def common_options(

@@ -54,7 +54,10 @@ def report_text(
         truth: Known values by parameter, to be shown beside the estimates.
     """
     what = "panel" if result["panel"] else "per comparison"
-    lines = [f"fit      {result['family']}, {what}, {result['seconds']['total']:.1f} s"]
+    family = result["family"]
+    if result.get("random"):
+        family = "random tastes" + (", lognormal strength" if family == "lognormal" else "")
+    lines = [f"fit      {family}, {what}, {result['seconds']['total']:.1f} s"]
     lines += [f"checks   {checks_line(posterior.checks)}"]
     lines += [f"         {check.advice}" for check in posterior.checks if not check.ok]
     lines += ["", strength_table(posterior.summary(), truth=truth)]
@@ -69,11 +72,13 @@ def report_text(
 
 
 def _held_out(scores: Mapping[str, Any]) -> str:
-    gain = f"{scores['gain_millinats']:+.1f} +- {scores['se']:.1f} milli-nats a vote"
-    return (
-        f"Held-out votes ({scores['n']:,}): log score {scores['log_score']:.4f}, "
-        f"{gain} over one strength for all; accuracy {number(scores['accuracy'])}."
-    )
+    text = f"Held-out votes ({scores['n']:,}): log score {scores['log_score']:.4f}"
+    if "gain_millinats" in scores:
+        gain = f"{scores['gain_millinats']:+.1f} +- {scores['se']:.1f} milli-nats a vote"
+        text += f", {gain} over one strength for all"
+    if scores["accuracy"] is not None:
+        text += f"; accuracy {number(scores['accuracy'])}"
+    return text + "."
 
 
 def data_record(data: "Comparisons") -> dict[str, Any]:
@@ -103,5 +108,5 @@ def write_results(
     write_json(folder / "summary.json", result)
     write_json(folder / "checks.json", result["checks"])
     write_text(folder / "summary.txt", text + "\n")
-    for suffix in ("svg", "png"):
+    for suffix in ("svg", "png") if not len(posterior.tastes()) else ():
         save_plot(posterior, folder / f"strength.{suffix}")

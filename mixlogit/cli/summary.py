@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mixlogit.data import Comparisons
+    from mixlogit.data import ChoiceSets, Comparisons
 
 __all__ = [
     "checks_line",
@@ -25,6 +25,9 @@ _WORDS = {
     "sd": "standard deviation",
     "lapse": "lapse rate",
     "p_negative": "share of negative strength",
+    "tie_odds": "odds of a tie (nu)",
+    "width_exponent": "exponent of strength in widths",
+    "log_width_sd": "sd of log width",
 }
 _WIDTH = 34
 
@@ -39,9 +42,20 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def data_line(data: "Comparisons") -> str:
-    """Counts of comparisons, respondents, groups, ties and dropped rows, in one line."""
-    parts = [plural(data.n_comparisons, "comparison")]
+def data_line(data: "Comparisons | ChoiceSets", ties: str = "half") -> str:
+    """Counts of comparisons, respondents, groups, ties and dropped rows, in one line.
+
+    Args:
+        data: The data.
+        ties: What becomes of ties.
+    """
+    n_ties = getattr(data, "n_ties", 0)
+    if hasattr(data, "n_comparisons"):
+        parts = [plural(data.n_comparisons, "comparison")]
+    else:
+        parts = [plural(data.n_sets, "choice set")]
+        if data.n_occasions < data.n_sets:
+            parts = [plural(data.n_occasions, "ranking"), *parts]
     if data.respondent is not None:
         sizes = data.respondent.counts()
         median, largest = int(sizes.median()), int(sizes.max())
@@ -56,8 +70,10 @@ def data_line(data: "Comparisons") -> str:
         by = f" by {name}" if len(data.groups) > 1 else ""
         parts.append(plural(len(labels), "group") + by)
     line = ", ".join(parts)
-    if data.n_ties:
-        line += f"; {plural(data.n_ties, 'tie')} used as half a vote each way"
+    if n_ties:
+        modelled = ties != "half" or getattr(data, "grade", None) is not None
+        how = "modelled" if modelled else "used as half a vote each way"
+        line += f"; {plural(n_ties, 'tie')} {how}"
     if data.dropped:
         line += f"; {plural(len(data.dropped), 'row')} dropped"
     return line

@@ -1,5 +1,6 @@
 """From raw columns and their roles to `Comparisons`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from mixlogit.data.columns import Roles, no_margin
 from mixlogit.data.comparisons import Comparisons, Labels
 from mixlogit.data.findings import findings, refuse_zero_margins
+from mixlogit.data.grades import grade_words
 from mixlogit.data.names import Texts
 from mixlogit.data.outcomes import VALUE, OutcomeLabels, outcome_labels
 from mixlogit.data.problems import settle
@@ -19,7 +21,7 @@ from mixlogit.data.source import Source
 from mixlogit.data.table import Names, Table
 from mixlogit.errors import DataError
 
-__all__ = ["build", "read_columns"]
+__all__ = ["build", "labelled", "read_columns"]
 
 Ints = NDArray[np.int64]
 
@@ -31,6 +33,7 @@ def build(
     labels: OutcomeLabels,
     bad_rows: str,
     texts_suffice: bool = False,
+    grades: str | Sequence[str] | None = None,
 ) -> Comparisons:
     """Read the columns, settle malformed rows, and make the comparisons.
 
@@ -40,6 +43,7 @@ def build(
         labels: Words for the outcomes.
         bad_rows: `stop` or `drop`.
         texts_suffice: Whether texts without margins will do.
+        grades: Words for the grades.
 
     Returns:
         The comparisons, with what was found in them.
@@ -51,7 +55,7 @@ def build(
     if source.n_rows == 0 and not source.unreadable:
         raise DataError(f"{source.name}: no rows, only column names.", file=source.name)
     rows = Rows(source, roles)
-    table = read_columns(rows, roles, words)
+    table = read_columns(rows, roles, words, grade_words(grades))
     keep, dropped = settle(source, rows.problems, bad_rows)
     if roles.kind is None and not (texts_suffice and {"chosen", "rejected"} <= {*table.texts}):
         raise no_margin(source)
@@ -68,9 +72,10 @@ def build(
         features=None if table.features is None else torch.from_numpy(table.features),
         feature_names=roles.features,
         respondent=respondent,
-        groups={name: _some_labels(*table.groups[name]) for name in roles.groups},
+        groups={name: labelled(*table.groups[name]) for name in roles.groups},
         weight=None if table.weight is None else torch.from_numpy(table.weight),
         length=_length(table.texts),
+        grade=None if table.grade is None else torch.from_numpy(table.grade),
         source=source.name,
         source_sha256=source.sha256,
         dropped=dropped,
@@ -82,13 +87,16 @@ def build(
     return data
 
 
-def read_columns(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
+def read_columns(
+    rows: Rows, roles: Roles, words: dict[str, str], grades: dict[str, int] | None = None
+) -> Table:
     """Every column that plays a role.
 
     Args:
         rows: The table; what is wrong with its rows is noted there.
         roles: Which column is what.
         words: Word to outcome.
+        grades: Word to grade; None: grades are numbers.
 
     Returns:
         The columns, with anything where a row is malformed.
@@ -99,6 +107,9 @@ def read_columns(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
     features = [rows.numbers(name, "feature") for name in roles.features]
     n = rows.source.n_rows
     outcome = rows.outcomes(roles.outcome, words, VALUE) if roles.outcome else np.ones(n)
+    grade = rows.grades(roles.grade, grades) if roles.grade else None
+    if grade is not None:
+        outcome = 0.5 * (1.0 + np.sign(grade))
     return Table(
         outcome=outcome,
         margin=margin,
@@ -108,6 +119,7 @@ def read_columns(rows: Rows, roles: Roles, words: dict[str, str]) -> Table:
         groups={name: rows.groups(name) for name in roles.groups},
         weight=rows.numbers(roles.weight, "weight") if roles.weight else None,
         texts=texts,
+        grade=grade,
     )
 
 
@@ -123,11 +135,16 @@ def _length(texts: dict[str, Texts]) -> Tensor | None:
 
 
 def _labels(column: Names | None) -> Labels | None:
-    return None if column is None else _some_labels(*column)
+    return None if column is None else labelled(*column)
 
 
-def _some_labels(codes: Ints, names: tuple[str, ...]) -> Labels:
-    """Labels in the order of first appearance; names that no kept row uses are left out."""
+def labelled(codes: Ints, names: tuple[str, ...]) -> Labels:
+    """Labels in the order of first appearance; names that no kept row uses are left out.
+
+    Example:
+        >>> labelled(np.array([2, 0]), ("a", "b", "c")).labels
+        ('c', 'a')
+    """
     n, size = codes.size, len(names)
     first = np.full(size, n, dtype=np.int64)
     first[codes[::-1]] = np.arange(n - 1, -1, -1)  # the last write wins: the first appearance
@@ -144,6 +161,6 @@ def _items(table: Table) -> tuple[Tensor | None, Tensor | None, tuple[str, ...]]
         return None, None, ()
     first, second, names = table.items
     both: Any = np.stack([first, second], axis=1).ravel()
-    found = _some_labels(both, names)
+    found = labelled(both, names)
     pairs = found.codes.reshape(-1, 2)
     return pairs[:, 0].contiguous(), pairs[:, 1].contiguous(), found.labels

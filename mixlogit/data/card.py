@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from mixlogit.data.choice_sets import ChoiceSets
 from mixlogit.data.comparisons import Comparisons
 
 __all__ = ["data_card"]
 
 
-def data_card(data: Comparisons) -> dict[str, Any]:
+def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
     """Counts, columns, findings and what is identified: the object of `mixlogit check --json`.
 
     Args:
-        data: The comparisons.
+        data: The comparisons or choice sets.
 
     Returns:
         `n`: comparisons, respondents, groups (column to number of labels), ties, dropped,
@@ -27,6 +28,8 @@ def data_card(data: Comparisons) -> dict[str, Any]:
         (2, False)
     """
     several = _panels(data)
+    if isinstance(data, ChoiceSets):
+        return _of_sets(data, several)
     strength, why = _strength(data, several)
     taste, why_taste = _taste(data, several)
     card: dict[str, Any] = {
@@ -67,7 +70,34 @@ def _length(data: Comparisons) -> dict[str, float | None]:
     }
 
 
-def _panels(data: Comparisons) -> int:
+def _of_sets(data: ChoiceSets, several: int) -> dict[str, Any]:
+    """The card of choice sets: counts of judgements, and of the choice sets they consist of."""
+    why = f"{several:,} respondents made two choices or more"
+    can = several >= 2
+    tells = "they identify the spread of strength and of tastes." if can else "too few for either."
+    return {
+        "n": {
+            "comparisons": data.n_occasions,
+            "choice_sets": data.n_sets,
+            "alternatives": len(data.alternative),
+            "respondents": data.n_respondents,
+            "groups": {name: len(group) for name, group in data.groups.items()},
+            "ties": 0,
+            "dropped": len(data.dropped),
+            "items": len(data.items),
+            "components": data.n_components,
+            "features": len(data.feature_names),
+        },
+        "columns": dict(data.columns),
+        "warnings": [
+            {"name": found.name, "count": found.count, "message": found.message}
+            for found in data.warnings
+        ],
+        "identified": {"strength": can, "taste": can, "why": [f"{why}: {tells}"]},
+    }
+
+
+def _panels(data: Comparisons | ChoiceSets) -> int:
     """Respondents with two comparisons or more."""
     return 0 if data.respondent is None else int((data.respondent.counts() >= 2).sum())
 

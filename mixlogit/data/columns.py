@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from mixlogit.data.source import Source
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["ColumnNames", "Roles", "no_margin", "no_text", "require", "resolve"]
+__all__ = ["ColumnNames", "Roles", "listed", "no_margin", "no_text", "require", "resolve"]
 
 _OPTIONS = {"groups": "--by"}
 _SHOWN = 30
@@ -29,6 +29,7 @@ class Roles:
     respondent: str | None = None
     groups: tuple[str, ...] = ()
     weight: str | None = None
+    grade: str | None = None
 
     @property
     def kind(self) -> str | None:
@@ -54,6 +55,7 @@ class Roles:
                     self.item_b,
                     *self.features,
                     self.outcome,
+                    self.grade,
                     self.respondent,
                     self.weight,
                 )
@@ -90,6 +92,7 @@ class ColumnNames(TypedDict, total=False):
     respondent: str | None
     groups: str | Sequence[str]
     weight: str | None
+    grade: str | None
 
 
 _ROLES = tuple(ColumnNames.__annotations__)
@@ -119,8 +122,8 @@ def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
             hint = f' Did you mean "{close[0]}"?' if close else ""
             raise UsageError(f'No column role "{role}".{hint} Roles: {", ".join(_ROLES)}.')
     lists = {
-        "features": _listed(columns.get("features")),
-        "groups": _listed(columns.get("groups")),
+        "features": listed(columns.get("features")),
+        "groups": listed(columns.get("groups")),
     }
     named: dict[str, Any] = {role: columns.get(role) for role in _ROLES if role not in lists}
     for role, names in {**{r: (n,) for r, n in named.items() if n is not None}, **lists}.items():
@@ -135,6 +138,10 @@ def resolve(source: Source, **columns: Unpack[ColumnNames]) -> Roles:
             defaults.append("margin")
         elif {"item_a", "item_b"} <= set(source.names):
             defaults += ["item_a", "item_b"]
+    if named["grade"] is not None:
+        defaults.remove("outcome")
+        if named["outcome"] is not None:
+            raise UsageError("--outcome and --grade are both given. Name one of them.")
     for role in defaults:
         if named[role] is None and role in source.names:
             named[role] = role
@@ -179,7 +186,8 @@ def _shown(names: list[str]) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def _listed(names: str | Iterable[str] | None) -> tuple[str, ...]:
+def listed(names: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Column names from a list, or from a text joined by commas."""
     if names is None:
         return ()
     if isinstance(names, str):
@@ -228,7 +236,7 @@ def _one_source(named: dict[str, Any], features: tuple[str, ...]) -> None:
 
 
 def _outcome_needed(source: Source, roles: Roles) -> None:
-    if roles.kind in ("items", "features") and roles.outcome is None:
+    if roles.kind in ("items", "features") and not (roles.outcome or roles.grade):
         raise DataError(
             f'{source.name}: no column "outcome", which {roles.kind} need. Name it with '
             f"--outcome. Columns: {_columns(source)}.",

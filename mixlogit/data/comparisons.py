@@ -113,6 +113,7 @@ class Comparisons:
         groups: Group labels of each comparison, by column name.
         weight: `comparison`-vector of positive weights, float64.
         length: `comparison`-vector: characters of the first text less those of the second one.
+        grade: `comparison`-vector, int64: 1, 2, ... for the first, -1, ... for the second, 0: tie.
         source: What messages call the data.
         source_sha256: Checksum of the file or files; None for data held in memory.
         dropped: The malformed rows that were left out.
@@ -140,6 +141,7 @@ class Comparisons:
     groups: Mapping[str, Labels] = field(default_factory=dict)
     weight: Tensor | None = None
     length: Tensor | None = None
+    grade: Tensor | None = None
     source: str = "data"
     source_sha256: str | None = None
     dropped: tuple[Dropped, ...] = ()
@@ -291,6 +293,7 @@ class Comparisons:
             features=part(self.features),
             weight=part(self.weight),
             length=part(self.length),
+            grade=part(self.grade),
             respondent=None if self.respondent is None else names(self.respondent),
             groups={name: names(group) for name, group in self.groups.items()},
         )
@@ -359,7 +362,8 @@ def _check(data: Comparisons) -> None:
     if not bool(((outcome == 0) | (outcome == 1) | (outcome == 0.5)).all()):
         raise UsageError("Expected outcomes 1 (first), 0 (second) or 0.5 (tie) but got others.")
     vectors = {
-        name: getattr(data, name) for name in ("margin", "item_a", "item_b", "weight", "length")
+        name: getattr(data, name)
+        for name in ("margin", "item_a", "item_b", "weight", "length", "grade")
     }
     vectors["features"] = None if data.features is None else data.features[:, :1].flatten()
     vectors["respondent"] = None if data.respondent is None else data.respondent.codes
@@ -373,6 +377,8 @@ def _check(data: Comparisons) -> None:
             raise UsageError(f"Expected finite values of {name} but got NaN or Inf.")
     if data.weight is not None and not bool((data.weight > 0).all()):
         raise UsageError("Expected positive weights but got zero or less.")
+    if data.grade is not None and not torch.equal(data.grade.sign(), (2 * outcome - 1).long()):
+        raise UsageError("Expected grades whose sign is that of the outcome, 0 for a tie.")
 
 
 def _check_sources(data: Comparisons) -> None:
@@ -389,7 +395,6 @@ def _check_sources(data: Comparisons) -> None:
     if data.features is not None and (
         data.features.dim() != 2 or data.features.shape[1] != len(data.feature_names)
     ):
-        raise UsageError(
-            f"Expected features as comparison x feature with {len(data.feature_names)} names "
-            f"but got shape {list(data.features.shape)}."
-        )
+        names, shape = len(data.feature_names), list(data.features.shape)
+        message = f"Expected features as comparison x feature with {names} names but got shape"
+        raise UsageError(f"{message} {shape}.")

@@ -232,7 +232,7 @@ def _varies(respondent: Labels, group: Labels) -> int:
 
 def _ties(data: Comparisons) -> Iterator[Finding]:
     n = data.n_ties
-    if n:
+    if n and data.grade is None:
         each = "1 tie is kept: it enters" if n == 1 else f"{n:,} ties are kept: each enters"
         yield Finding("ties", n, f"{each} as half a vote each way.")
 

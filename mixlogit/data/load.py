@@ -1,5 +1,6 @@
 """`load`: comparisons from any kind of data."""
 
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from mixlogit.data.build import build
@@ -11,8 +12,24 @@ from mixlogit.data.outcomes import OutcomeLabels
 from mixlogit.data.problems import BadRows, in_one_line
 from mixlogit.data.schemas import mapped_feed, raw_feed, schema_named
 from mixlogit.data.source import Source
+from mixlogit.data.votes import OUTCOME, WEIGHT, counted
+from mixlogit.errors import UsageError
 
 __all__ = ["load"]
+
+
+class LoadColumns(ColumnNames, total=False):
+    """Columns of `load`: those by role, and the numbers of votes where rows are counts.
+
+    Attributes:
+        votes_a: Column with the number of votes for the first.
+        votes_b: For the second.
+        votes_tie: For ties.
+    """
+
+    votes_a: str | None
+    votes_b: str | None
+    votes_tie: str | None
 
 
 def load(
@@ -24,7 +41,8 @@ def load(
     split: str | None = None,
     source: str | None = None,
     texts_suffice: bool = False,
-    **columns: Unpack[ColumnNames],
+    grades: str | Sequence[str] | None = None,
+    **columns: Unpack[LoadColumns],
 ) -> Comparisons:
     """Comparisons from a file, a folder, the hub, a `Dataset`, a data frame or an Arrow table.
 
@@ -42,15 +60,13 @@ def load(
             own, if None.
         source: What messages call the data; a path is called by itself.
         texts_suffice: Whether texts without margins will do. They can be checked, not fitted.
+        grades: Words for grades, clearly first to clearly second; else grades are numbers.
         **columns: Column names by role. `margin`: chosen minus rejected, or first minus second
             where there is an outcome. `item_a`, `item_b`: names of the items. `features`:
             differences, first minus second (a list, or joined by commas). `outcome`: `a`
             (first), `b` (second) or `tie`. `respondent`: who judged. `groups`: labels (a list,
-            or joined by commas). `weight`: positive. `prompt`, `chosen`, `rejected`: texts,
-            checked but not kept.
-
-    Returns:
-        The comparisons.
+            or joined by commas). `weight`: positive. `grade`: how clear the preference is, in
+            place of an outcome. `prompt`, `chosen`, `rejected`: texts, checked but not kept.
 
     Raises:
         DataError: If the data cannot be read or a row is malformed, naming file, row, column.
@@ -69,8 +85,10 @@ def load(
             table, respondent = _known(data, schema, split, source, columns.get("item_a"))
             columns = {**respondent, **columns}
         table.check_names()
-        roles = resolve(table, **columns)
-        return build(table, roles, labels=labels, bad_rows=bad_rows, texts_suffice=texts_suffice)
+        table, named, labels = _counted(table, columns, labels)
+        roles = resolve(table, **named)
+        words: Any = {"labels": labels, "grades": grades}
+        return build(table, roles, bad_rows=bad_rows, texts_suffice=texts_suffice, **words)
 
 
 def _known(
@@ -83,3 +101,18 @@ def _known(
     table = gathered(raw_feed(data, schema, split, source))
     known = schema.respondent in table.names
     return table, {"respondent": schema.respondent} if known else {}
+
+
+def _counted(
+    table: Source, columns: LoadColumns, labels: OutcomeLabels
+) -> tuple[Source, ColumnNames, OutcomeLabels]:
+    """Rows of counted votes as one weighted row an outcome; other tables as they are."""
+    named: Any = dict(columns)
+    votes = {outcome: named.pop(f"votes_{outcome}", None) for outcome in ("a", "b", "tie")}
+    if not any(votes.values()):
+        return table, named, labels
+    for role in ("outcome", "grade", "weight"):
+        if named.get(role):
+            raise UsageError(f"Counted votes cannot be joined with --{role}.")
+    named |= {"outcome": OUTCOME, "weight": WEIGHT}
+    return counted(table, votes), named, None

@@ -1,11 +1,12 @@
 """Rows: raw columns read by role, with a note of every row that is malformed."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from mixlogit.data.columns import Roles
+from mixlogit.data.grades import levels
 from mixlogit.data.messages import Turns, holds_messages, spoken, turns
 from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
 from mixlogit.data.numbers import numbers
@@ -13,7 +14,7 @@ from mixlogit.data.problems import Problem
 from mixlogit.data.source import Source
 from mixlogit.data.values import Bad, Column, Floats, Ints, printable
 
-__all__ = ["NO_GROUP", "Rows"]
+__all__ = ["NO_GROUP", "NeedsColumns", "Rows"]
 
 NO_GROUP = "(none)"
 
@@ -21,18 +22,30 @@ _FINITE = {
     "margin": 'Margins must be finite. Recompute them with "mixlogit margins", or drop the row.',
     "feature": "Features must be finite.",
     "weight": "Weights must be finite and positive.",
+    "rank": "Ranks must be finite.",
+    "grade": "Grades must be finite.",
 }
 _NUMBERS = {
     "margin": "Margins must be numbers.",
     "feature": "Features must be numbers.",
     "weight": "Weights must be numbers.",
+    "rank": "Ranks must be numbers.",
+    "grade": "Grades must be numbers, or name their words by --grades.",
 }
+
+
+class NeedsColumns(Protocol):
+    """Roles that know which columns every row must fill."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns, in the order in which messages list them."""
 
 
 class Rows:
     """Reads columns of a source and collects its malformed rows in `problems`."""
 
-    def __init__(self, source: Source, roles: Roles) -> None:
+    def __init__(self, source: Source, roles: NeedsColumns) -> None:
         self.source = source
         self.roles = roles
         self.problems: list[Problem] = []
@@ -125,6 +138,20 @@ class Rows:
             f"Outcomes must be one of {', '.join(words)}; name others by --labels.",
         )
         return outcome
+
+    def grades(self, column: str, words: dict[str, int] | None) -> Ints:
+        """A column of grades as levels, positive for the first."""
+        if words is None:
+            return levels(self.numbers(column, "grade"))
+        found = self._coded(column)
+        strange = np.array([word not in words for word in found.values] + [False])
+        self._note(
+            column,
+            np.flatnonzero(strange[found.codes]),
+            lambda i: f'{column} is "{_short(found.values[found.codes[i]])}"',
+            f"Grades must be one of {', '.join(words)}.",
+        )
+        return np.array([*(words.get(word, 0) for word in found.values), 0])[found.codes]
 
     def _coded(self, column: str) -> Coded:
         raw = self.source.read(column)

@@ -27,6 +27,7 @@ class Table:
     groups: dict[str, Names] = field(default_factory=dict)
     weight: Floats | None = None
     texts: dict[str, Texts] = field(default_factory=dict)
+    grade: Ints | None = None
 
     def keep(self, rows: NDArray[np.bool_]) -> "Table":
         """The rows to keep."""
@@ -46,6 +47,7 @@ class Table:
             respondent=self.respondent and names(self.respondent),
             groups={name: names(group) for name, group in self.groups.items()},
             weight=some(self.weight),
+            grade=some(self.grade),
             texts={role: Texts(t.codes[rows], t.values) for role, t in self.texts.items()},
         )
 

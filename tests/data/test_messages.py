@@ -108,7 +108,8 @@ def test_items_need_an_outcome() -> None:
         (
             {"respondant": "x"},
             'No column role "respondant". Did you mean "respondent"? Roles: margin, chosen, '
-            "rejected, prompt, item_a, item_b, features, outcome, respondent, groups, weight.",
+            "rejected, prompt, item_a, item_b, features, outcome, respondent, groups, weight, "
+            "grade.",
         ),
         ({"zzz": "x"}, 'No column role "zzz". Roles: '),
         ({"labels": "a=1,c=2"}, 'Labels map a, b and tie, not "c". Write a=1,b=2,tie=equal.'),

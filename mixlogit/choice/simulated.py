@@ -1,0 +1,295 @@
+"""The likelihood of random tastes, simulated.
+
+Draws of each respondent's own, analytic derivatives, memory bounded by blocks.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from scipy.stats import qmc
+from torch import Tensor
+
+from mixlogit.choice.panel_sets import Block
+from mixlogit.choice.tastes import Coefficients, TasteDesign
+from mixlogit.errors import UsageError
+
+__all__ = ["Evaluation", "Sampling", "SimulatedLikelihood", "normal_points"]
+
+Sampling = Literal["adaptive", "sobol", "halton"]
+_WIDER = 1.25  # how much wider than the normal approximation draws are
+_PILOTS = 2  # rounds in which the proposals take up the moments of weighted draws
+_TRUST = 5.0  # effective draws a dimension at which these count as much as what was before
+
+
+def normal_points(
+    respondents: int, draws: int, latent: int, sampling: Sampling, seed: int
+) -> Tensor:
+    """Standard normal points of low discrepancy: `respondent x draw x latent`.
+
+    Successive stretches of one sequence: scrambled Sobol, or Halton as it is usual for mixed
+    logit (Train 2009, section 9.3.3: no scrambling, the first 100 left out; `seed` leaves out
+    so many stretches more).
+
+    Args:
+        respondents: Number of respondents.
+        draws: Draws of each; for Sobol best a power of two.
+        latent: Number of dimensions.
+        sampling: "adaptive" and "sobol" use Sobol points.
+        seed: Seed of the scrambling.
+
+    Example:
+        >>> points = normal_points(2, 64, 3, "sobol", seed=0)
+        >>> points.shape, bool(points.mean().abs() < 0.02)
+        (torch.Size([2, 64, 3]), True)
+    """
+    n = respondents * draws
+    if sampling == "halton":
+        engine: qmc.QMCEngine = qmc.Halton(latent, scramble=False)
+        engine.fast_forward(100 + seed * n)
+        points = engine.random(n)
+    else:
+        engine = qmc.Sobol(latent, scramble=True, rng=seed, bits=62)
+        points = engine.random_base2(math.ceil(math.log2(n)))[:n]
+    q = torch.from_numpy(points).clamp(1e-12, 1 - 1e-12).view(respondents, draws, latent)
+    normal: Tensor = torch.special.ndtri(q)
+    return normal
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Simulated log-likelihood at one parameter value.
+
+    Attributes:
+        value: Of each respondent, nats.
+        score: `respondent x parameter`; None if not asked.
+        hessian: `parameter x parameter`, summed over respondents; None if not asked.
+    """
+
+    value: Tensor
+    score: Tensor | None = None
+    hessian: Tensor | None = None
+
+
+class SimulatedLikelihood:
+    r"""Panel likelihood of random tastes by simulation.
+
+    For respondent a with standard normals z,
+
+    .. math::
+        \hat p_a = \frac1D \sum_d \frac{\phi(z_{ad})}{q_a(z_{ad})} \prod_t P_t(c(z_{ad}))
+
+    The gradient of `log p_a` is the average of per-draw scores with weights proportional to the
+    terms of the sum, and its Hessian the weighted average of per-draw Hessians plus the
+    covariance of the scores (Louis 1982), so no graph over draws is kept.
+
+    Plain draws have q = phi. Adaptive ones are importance draws from a normal of each
+    respondent's own: first at the mode with the inverse curvature there, then twice with the
+    mean and covariance that other draws gave (Naylor and Smith 1982). `adapt` finds it;
+    afterwards the draws stay where they are, so that the likelihood is a smooth function.
+
+    Args:
+        blocks: The choice sets.
+        design: Which coefficients are random.
+        draws: Draws of each respondent.
+        sampling: "adaptive", or draws from the population: "sobol", "halton".
+        seed: Seed.
+
+    Raises:
+        UsageError: For fewer than 2 draws or a sampling that there is not.
+    """
+
+    def __init__(
+        self,
+        blocks: list[Block],
+        design: TasteDesign,
+        *,
+        draws: int = 128,
+        sampling: Sampling = "adaptive",
+        seed: int = 0,
+    ) -> None:
+        if draws < 2:
+            raise UsageError(f"Expected at least 2 draws of each respondent but got {draws}.")
+        if sampling not in ("adaptive", "sobol", "halton"):
+            raise UsageError(
+                f'Expected sampling "adaptive", "sobol" or "halton" but got "{sampling}".'
+            )
+        self.blocks, self.design, self.sampling = blocks, design, sampling
+        self.n_respondents = sum(len(block.respondent) for block in blocks)
+        self.draws, self.seed = draws, seed
+        # independent of each other: proposals fitted to the very draws they weight are biased
+        pilots = _PILOTS if sampling == "adaptive" else 0
+        self._points, *self._pilots = (
+            normal_points(self.n_respondents, draws, design.n_latent, sampling, seed + 7919 * k)
+            for k in range(1 + pilots)
+        )
+        self.z = self._points.clone()
+        self.log_weight = torch.full((self.n_respondents, draws), -math.log(draws)).double()
+        self._feature, self._column = design.index()
+
+    def with_seed(self, seed: int, psi: Tensor) -> "SimulatedLikelihood":
+        """The same with other random points, adapted at a parameter value."""
+        other = SimulatedLikelihood(
+            self.blocks, self.design, draws=self.draws, sampling=self.sampling, seed=seed
+        )
+        other.adapt(psi)
+        return other
+
+    def adapt(self, psi: Tensor) -> None:
+        """Move adaptive draws to each respondent's mode at a parameter value."""
+        if self.sampling != "adaptive":
+            return
+        for block in self.blocks:
+            who = block.respondent
+            mode, root = self._laplace(block, psi)
+            for pilot in self._pilots:
+                z, log_weight = _around(mode, root, pilot[who])
+                value = block.moments(self.design.at(psi, z).value).value
+                weight = torch.softmax(value + log_weight, -1)
+                mode, root = _matched(z, weight, mode, root)
+            self.z[who], self.log_weight[who] = _around(mode, root, self._points[who])
+
+    def _laplace(self, block: Block, psi: Tensor) -> tuple[Tensor, Tensor]:
+        """Mode of each respondent's normals, and a root of the inverse curvature there."""
+        latent = self.design.n_latent
+        z = torch.zeros(len(block.respondent), 1, latent, dtype=torch.float64)
+        eye = torch.eye(latent, dtype=torch.float64)
+        for _ in range(12):
+            at = self.design.at(psi, z)
+            found = block.moments(at.value, 2)
+            assert found.score is not None
+            assert found.bend is not None
+            jacobian = self.design.latent_jacobian(psi, at)
+            gradient = (found.score.unsqueeze(-2) @ jacobian).squeeze(-2) - z
+            precision = eye - jacobian.mT @ found.bend @ jacobian
+            step = torch.linalg.solve(precision, gradient)
+            size = step.norm(dim=-1, keepdim=True)
+            z = z + step * (2.0 / size.clamp_min(2.0))
+            if float(size.max()) < 1e-6:
+                break
+        root = torch.linalg.inv(torch.linalg.cholesky(precision.squeeze(1))).mT
+        return z.squeeze(1), root
+
+    def evaluate(self, psi: Tensor, order: int = 0) -> Evaluation:
+        """Log-likelihood of each respondent and, if asked, derivatives in the parameters.
+
+        Args:
+            psi: Population parameters, as `TasteDesign.names`.
+            order: 0 for the value, 1 for scores too, 2 for the Hessian too.
+        """
+        size = self.design.size
+        value = torch.empty(self.n_respondents, dtype=torch.float64)
+        score = torch.empty(self.n_respondents, size, dtype=torch.float64)
+        hessian = torch.zeros(size, size, dtype=torch.float64)
+        with torch.no_grad():
+            for block in self.blocks:
+                who = block.respondent
+                at = self.design.at(psi, self.z[who])
+                found = block.moments(at.value, order)
+                log_f = found.value + self.log_weight[who]
+                value[who] = torch.logsumexp(log_f, -1)
+                if order == 0:
+                    continue
+                weight = torch.softmax(log_f, -1)
+                assert found.score is not None
+                each = self._scores(at, found.score)
+                mean = (weight.unsqueeze(1) @ each).squeeze(1)
+                score[who] = mean
+                if order == 2:
+                    assert found.bend is not None
+                    hessian += self._hessian(at, found.score, found.bend, weight)
+                    rooted = (each * weight.sqrt().unsqueeze(-1)).flatten(0, 1)
+                    hessian += rooted.T @ rooted - mean.T @ mean
+        if order == 0:
+            return Evaluation(value)
+        return Evaluation(value, score, hessian if order == 2 else None)
+
+    def _scores(self, at: Coefficients, score: Tensor) -> Tensor:
+        """Score of each draw in the parameters: `respondent x draw x parameter`."""
+        out = (score * at.slope)[..., self._feature] * at.basis[..., self._column]
+        if at.strength_score is None:
+            return out
+        tau = (score * at.value).sum(-1) * at.strength_score
+        return torch.cat([out, tau.unsqueeze(-1)], -1)
+
+    def _hessian(self, at: Coefficients, score: Tensor, bend: Tensor, weight: Tensor) -> Tensor:
+        """Weighted average of the per-draw Hessians, summed over respondents."""
+        f, c = self._feature, self._column
+        scaled = bend * at.slope.unsqueeze(-1) * at.slope.unsqueeze(-2)
+        scaled = scaled + torch.diag_embed(score * at.bend)
+        scaled = (scaled * weight[..., None, None]).flatten(0, 1)
+        basis = at.basis.flatten(0, 1)
+        columns = basis.shape[-1]
+        outer = (basis.unsqueeze(-1) * basis.unsqueeze(-2)).flatten(1)
+        k = score.shape[-1]
+        total = (scaled.flatten(1).T @ outer).view(k, k, columns, columns)
+        out = total[f.unsqueeze(-1), f, c.unsqueeze(-1), c]
+        if at.strength_score is None:
+            return out
+        move = at.strength_score
+        through = (bend @ at.value.unsqueeze(-1)).squeeze(-1) + score  # d score / d log b
+        cross = (through * at.slope * (weight * move).unsqueeze(-1))[..., f] * at.basis[..., c]
+        cross = cross.sum((0, 1)).unsqueeze(-1)
+        own = (at.value.unsqueeze(-2) @ bend @ at.value.unsqueeze(-1)).squeeze(-1).squeeze(-1)
+        linear = (score * at.value).sum(-1)
+        last = weight * (own * move.square() + linear * (move.square() - 1))
+        corner = last.sum().view(1, 1)
+        return torch.cat([torch.cat([out, cross], 1), torch.cat([cross.T, corner], 1)])
+
+    def weights(self, psi: Tensor) -> Tensor:
+        """Posterior weights of each respondent's draws, `respondent x draw`."""
+        out = torch.empty(self.n_respondents, self.draws, dtype=torch.float64)
+        for block in self.blocks:
+            who = block.respondent
+            at = self.design.at(psi, self.z[who])
+            value = block.moments(at.value).value
+            out[who] = torch.softmax(value + self.log_weight[who], -1)
+        return out
+
+    def tastes(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Each respondent's posterior: mean and sd of coefficients, strength, draws in effect.
+
+        Returns:
+            Mean and sd, both `respondent x feature`; mean strength and the effective number of
+            draws, both `respondent`-vectors.
+        """
+        k = len(self.design.features)
+        mean = torch.empty(self.n_respondents, k, dtype=torch.float64)
+        square = torch.empty_like(mean)
+        strength = torch.ones(self.n_respondents, dtype=torch.float64)
+        effective = torch.empty_like(strength)
+        with torch.no_grad():
+            for block in self.blocks:
+                who = block.respondent
+                at = self.design.at(psi, self.z[who])
+                log_f = block.moments(at.value).value + self.log_weight[who]
+                weight = torch.softmax(log_f, -1)
+                mean[who] = (weight.unsqueeze(1) @ at.value).squeeze(1)
+                square[who] = (weight.unsqueeze(1) @ at.value.square()).squeeze(1)
+                effective[who] = 1.0 / weight.square().sum(-1)
+                if self.design.strength:
+                    tau = psi[-1]
+                    b = (tau * self.z[who, :, 0] - tau.square() / 2).exp()
+                    strength[who] = (weight * b).sum(-1)
+        return mean, (square - mean.square()).clamp_min(0.0).sqrt(), strength, effective
+
+
+def _around(mode: Tensor, root: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+    """Draws around a mode, and the logs of their weights over the number of draws."""
+    wide = _WIDER * root
+    z = mode.unsqueeze(1) + eps @ wide.mT
+    log_q = -0.5 * eps.square().sum(-1) - torch.linalg.slogdet(wide)[1].unsqueeze(-1)
+    return z, -0.5 * z.square().sum(-1) - log_q - math.log(eps.shape[1])
+
+
+def _matched(z: Tensor, weight: Tensor, mode: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and root of the covariance of weighted draws, as far as those can be trusted."""
+    effective = 1.0 / weight.square().sum(-1)
+    trust = (effective / (effective + _TRUST * z.shape[-1])).unsqueeze(-1)
+    mean = (weight.unsqueeze(1) @ z).squeeze(1)
+    away = z - mean.unsqueeze(1)
+    covariance = (away * weight.unsqueeze(-1)).mT @ away
+    share = trust.unsqueeze(-1)
+    mixed = share * covariance + (1.0 - share) * (root @ root.mT)
+    return mode + trust * (mean - mode), torch.linalg.cholesky(mixed)

@@ -1,0 +1,236 @@
+"""Random tastes: how coefficients vary over respondents, as functions of standard normals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from mixlogit.errors import UsageError
+
+__all__ = ["Coefficients", "TasteDesign", "TasteFamily", "parse_random"]
+
+TasteFamily = Literal["fixed", "normal", "lognormal", "-lognormal", "triangular"]
+
+
+def parse_random(text: str) -> dict[str, str]:
+    """Distributions of coefficients from `price:-lognormal,time:normal`.
+
+    Raises:
+        UsageError: If a part is not `NAME:DISTRIBUTION`.
+
+    Example:
+        >>> parse_random("price:-lognormal,time:normal")
+        {'price': '-lognormal', 'time': 'normal'}
+    """
+    out = {}
+    for part in text.split(","):
+        name, colon, family = part.strip().rpartition(":")
+        if not colon or not name:
+            message = (
+                f'Expected random coefficients as price:normal,time:lognormal but got "{text}".'
+            )
+            raise UsageError(message)
+        out[name.strip()] = family.strip()
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Coefficients:
+    """Coefficients at standard normals, and what their derivatives are made of.
+
+    Attributes:
+        value: Strength times taste, `respondent x draw x feature`.
+        slope: Derivative of each in its own linear predictor, same shape.
+        bend: Second derivative in it, same shape.
+        basis: 1 and the transformed normals, `respondent x draw x (1 + latent)`.
+        latent_slope: Derivative of the transformed normals, `respondent x draw x latent`.
+        strength_score: Derivative of log strength in its sd, `respondent x draw`; None without.
+    """
+
+    value: Tensor
+    slope: Tensor
+    bend: Tensor
+    basis: Tensor
+    latent_slope: Tensor
+    strength_score: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class TasteDesign:
+    r"""Which coefficients are random, how, and the flat vector of population parameters.
+
+    Each coefficient has a linear predictor `x_k = m_k + sum_j A_kj z_j` in standard normals z and
+    is `x_k` (fixed, normal), `exp(x_k)` or `-exp(x_k)` (lognormal), or `m_k + A_kk T(z_k)`
+    (triangular, T the symmetric triangular variable on -1 to 1 with the same probability). All
+    are multiplied by the strength `exp(tau z_0 - tau^2 / 2)`, of mean 1, if that is random: the
+    generalised multinomial logit of Fiebig et al. (2010) with gamma = 0.
+
+    The parameters are the m_k, the entries of A that are free (`entries`), and tau.
+
+    Args:
+        features: Names of the coefficients.
+        random: Distribution of each random one.
+        correlated: False: A is diagonal. True: a full lower triangle (Cholesky). A number r:
+            r common factors and a diagonal (low rank).
+        strength: Whether strength is random too.
+
+    Raises:
+        UsageError: For a name or distribution that there is not, or correlations that cannot be.
+
+    Example:
+        >>> design = TasteDesign(("price", "time"), {"price": "-lognormal", "time": "normal"})
+        >>> design.names
+        ('price', 'time', 'sd price', 'sd time')
+        >>> psi = torch.tensor([0.0, 1.0, 0.5, 2.0], dtype=torch.float64)
+        >>> design.at(psi, torch.zeros(1, 1, 2, dtype=torch.float64)).value.tolist()
+        [[[-1.0, 1.0]]]
+    """
+
+    features: tuple[str, ...]
+    random: Mapping[str, str]
+    correlated: bool | int = False
+    strength: bool = False
+    entries: tuple[tuple[int, int], ...] = field(init=False)
+    n_latent: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._check()
+        rows = self.drawn
+        first, rank = int(self.strength), self._rank
+        entries: list[tuple[int, int]] = []
+        if self.correlated is True:
+            entries = [(k, first + j) for i, k in enumerate(rows) for j in range(i + 1)]
+        else:
+            entries = [(k, first + rank + i) for i, k in enumerate(rows)]
+            entries += [(k, first + j) for j in range(rank) for i, k in enumerate(rows) if i >= j]
+        object.__setattr__(self, "entries", tuple(entries))
+        object.__setattr__(self, "n_latent", first + rank + len(rows))
+
+    @property
+    def _rank(self) -> int:
+        return 0 if isinstance(self.correlated, bool) else self.correlated
+
+    def _check(self) -> None:
+        for name, family in self.random.items():
+            if name not in self.features:
+                known = ", ".join(self.features)
+                raise UsageError(f'No feature "{name}" to be random. Features: {known}.')
+            if family not in get_args(TasteFamily):
+                known = ", ".join(get_args(TasteFamily))
+                raise UsageError(f'No distribution "{family}" of {name}. There are {known}.')
+        drawn = [self.features[k] for k in self.drawn]
+        if not drawn and not self.strength:
+            raise UsageError("No coefficient is random. Name some by --random.")
+        if self.correlated is False:
+            return
+        if any(self.family(name) == "triangular" for name in drawn):
+            raise UsageError("Triangular coefficients cannot be correlated; make them normal.")
+        if not isinstance(self.correlated, bool) and not 0 < self.correlated < len(drawn):
+            raise UsageError(
+                f"Expected between 1 and {len(drawn) - 1} common factors of {len(drawn)} random "
+                f"coefficients but got {self.correlated}."
+            )
+        if len(drawn) < 2:
+            raise UsageError("Correlated tastes need two random coefficients or more.")
+
+    def family(self, name: str) -> str:
+        """Distribution of a coefficient."""
+        return self.random.get(name, "fixed")
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Distribution of every coefficient."""
+        return tuple(self.family(name) for name in self.features)
+
+    @property
+    def drawn(self) -> tuple[int, ...]:
+        """Positions of the random coefficients."""
+        return tuple(k for k, family in enumerate(self.families) if family != "fixed")
+
+    @property
+    def size(self) -> int:
+        """Number of population parameters."""
+        return len(self.features) + len(self.entries) + int(self.strength)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the population parameters, in order."""
+        out = list(self.features)
+        for entry, (k, j) in enumerate(self.entries):
+            if self.correlated is not True and self.own(entry):
+                out.append(f"sd {self.features[k]}")
+            else:
+                out.append(f"root {self.features[k]}, {j - int(self.strength) + 1}")
+        return (*out, "tau") if self.strength else tuple(out)
+
+    def matrix(self, psi: Tensor) -> Tensor:
+        """The matrix A at `... x parameter`: `... x feature x latent`."""
+        n = len(self.features)
+        out = psi.new_zeros(*psi.shape[:-1], n, self.n_latent)
+        rows, columns = (
+            (list(part) for part in zip(*self.entries, strict=True))
+            if (self.entries)
+            else ([], [])
+        )
+        out[..., rows, columns] = psi[..., n : n + len(self.entries)]
+        return out
+
+    def at(self, psi: Tensor, z: Tensor) -> Coefficients:
+        """Coefficients at one parameter value and `respondent x draw x latent` normals."""
+        n = len(self.features)
+        moved, latent_slope = z, torch.ones_like(z)
+        if "triangular" in self.families:
+            moved, latent_slope = z.clone(), latent_slope.clone()
+            for k, j in self.entries:
+                if self.families[k] == "triangular":
+                    moved[..., j], latent_slope[..., j] = _triangular(z[..., j])
+        value = psi[:n] + moved @ self.matrix(psi).mT
+        slope, bend = torch.ones_like(value), torch.zeros_like(value)
+        for k, family in enumerate(self.families):
+            if family.endswith("lognormal"):
+                sign = -1.0 if family.startswith("-") else 1.0
+                value[..., k] = sign * value[..., k].clamp(max=300.0).exp()
+                slope[..., k] = bend[..., k] = value[..., k]
+        score = None
+        if self.strength:
+            tau = psi[-1]
+            strength = (tau * z[..., 0] - tau.square() / 2).exp().unsqueeze(-1)
+            value, slope, bend = strength * value, strength * slope, strength * bend
+            score = z[..., 0] - tau
+        one = torch.ones_like(z[..., :1])
+        return Coefficients(value, slope, bend, torch.cat([one, moved], -1), latent_slope, score)
+
+    def latent_jacobian(self, psi: Tensor, at: Coefficients) -> Tensor:
+        """Derivative of the coefficients in z: `respondent x draw x feature x latent`."""
+        out = at.slope.unsqueeze(-1) * self.matrix(psi) * at.latent_slope.unsqueeze(-2)
+        if self.strength:
+            out[..., 0] = psi[-1] * at.value
+        return out
+
+    def own(self, entry: int) -> bool:
+        """Whether an entry of A is a coefficient's own spread: on the diagonal, no factor."""
+        k, j = self.entries[entry]
+        return j == int(self.strength) + self._rank + self.drawn.index(k)
+
+    def index(self) -> tuple[Tensor, Tensor]:
+        """Feature and column of `Coefficients.basis` of every parameter but tau."""
+        n = len(self.features)
+        feature = [*range(n), *(k for k, _ in self.entries)]
+        column = [0] * n + [j + 1 for _, j in self.entries]
+        return torch.tensor(feature), torch.tensor(column)
+
+    def latent_names(self) -> Sequence[str]:
+        """What each standard normal stands for."""
+        rows = [self.features[k] for k in self.drawn]
+        first = ["strength"] if self.strength else []
+        return first + [f"factor {j + 1}" for j in range(self._rank)] + rows
+
+
+def _triangular(z: Tensor) -> tuple[Tensor, Tensor]:
+    """Symmetric triangular variable on -1 to 1 with the probability of z, and its slope."""
+    tail = torch.special.ndtr(-z.abs())
+    root = (2.0 * tail).sqrt()
+    density = torch.exp(-0.5 * z.square()) / (2.0 * torch.pi) ** 0.5
+    return z.sign() * (1.0 - root), density / root.clamp_min(1e-150)

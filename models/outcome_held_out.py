@@ -1,0 +1,142 @@
+"""Held-out judgements with an outcome model: the log predictive probability of each."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mixlogit.choice.link import log_lapsed
+from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
+from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.errors import UsageError
+from mixlogit.models.held_out import recode
+from mixlogit.models.infer import infer
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.outcome_problem import OutcomeProblem
+from mixlogit.models.threads import few_threads
+
+__all__ = ["outcome_held_out", "outcome_log_scores"]
+
+_DRAWS = 64
+
+
+def outcome_held_out(
+    problem: OutcomeProblem, joint: LogJoint, theta: Tensor, test: Any, seed: int
+) -> dict[str, Any]:
+    """Score held-out judgements, ties and grades among them, by the fit and by fixed strength.
+
+    Args:
+        problem: The data of the fit.
+        joint: The fitted program.
+        theta: Draws, `draw x 1 x parameter`.
+        test: Held-out judgements.
+        seed: Seed of the fit of fixed strength.
+    """
+    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
+        score = outcome_log_scores(problem, joint, theta, test)
+        fixed = problem.joint("fixed", lapse=joint.spec.lapse)
+        alone = infer(fixed, chains=1, draws=500, seed=seed, method="evidence")
+        reference = outcome_log_scores(problem, fixed, alone.theta.flatten(0, 1), test)
+    gain = 1000 * (score - reference)
+    return {
+        "log_score": float(score.mean()),
+        "fixed_strength": float(reference.mean()),
+        "gain_millinats": float(gain.mean()),
+        "se": float(gain.std()) / len(gain) ** 0.5,
+        "accuracy": None,
+        "n": len(score),
+    }
+
+
+def outcome_log_scores(
+    problem: OutcomeProblem, joint: LogJoint, theta: Tensor, test: Any
+) -> Tensor:
+    """Log predictive probability of each held-out judgement, nats.
+
+    A respondent of the fit is predicted with their own posterior strength and width, one
+    without judgements in the fit with the population.
+
+    Args:
+        problem: The data of the fit, without groups.
+        joint: The fitted program.
+        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
+        test: Held-out judgements with the items and features of the fit.
+
+    Raises:
+        UsageError: For judgements that the fit cannot score.
+    """
+    if problem.spec.groups:
+        raise UsageError("Held-out judgements of a model with groups cannot be scored yet.")
+    test = _recoded(problem.data, test)
+    n_units = len(problem.units.block)
+    unit = _units(problem, test)
+    unit = torch.where(unit < 0, n_units, unit)
+    fitted: Any = joint.likelihood
+    # the population is one more unit, without judgements
+    population = replace(
+        fitted.judged, block=torch.cat([fitted.judged.block, torch.zeros(1, dtype=torch.long)])
+    )
+    wider = OutcomeLikelihood(population, fitted.model, pairs=fitted.pairs)
+    options = {"exponent": fitted.model.exponent, "widths": fitted.model.widths}
+    pairs = {} if isinstance(test, ChoiceSets) else options
+    votes = problem.likelihood(test, unit, **pairs)
+    theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
+    chance = torch.zeros(len(test), dtype=torch.float64)
+    with torch.no_grad():
+        for one in theta.split(1):
+            sampled = joint.sampled(one)
+            chance += _predicted(wider, votes, sampled).exp() / len(theta)
+    out = torch.empty_like(chance)
+    out[torch.argsort(unit, stable=True)] = chance
+    return out.clamp_min(1e-300).log()
+
+
+def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any) -> Tensor:
+    """Log probability of each judgement at one draw, in the order of `votes`."""
+    family, lapse, utilities, outcome = sampled
+    strengths, widths, log_mass = fitted.joint_nodes(family, lapse, utilities, outcome)
+    weight = torch.log_softmax(log_mass[0].flatten(1), -1).view_as(log_mass[0])
+    who = votes.judged.respondent
+    margin = votes.judged.margins(utilities, votes.pairs)
+    options = votes.model.n_options
+    options = options.unsqueeze(-1) if options.dim() else options
+    parts = []
+    for k, one in enumerate(widths.unbind(-1)):
+        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, one[:, who].unsqueeze(-1))
+        share = None if lapse is None else lapse.unsqueeze(-1)
+        parts.append(log_lapsed(log_p, share, options)[0] + weight[who, :, k])
+    return torch.logsumexp(torch.cat(parts, -1), -1)
+
+
+def _units(problem: OutcomeProblem, test: Any) -> Tensor:
+    """Unit of the fit of each judgement; -1 where the fit has none."""
+    if not problem.panel or test.respondent is None:
+        return torch.full((len(test),), -1)
+    place = {name: k for k, name in enumerate(problem.data.respondent.labels)}
+    who = torch.tensor([place.get(name, -1) for name in test.respondent.labels])
+    person = who[test.respondent.codes]
+    assert problem.units.respondent is not None
+    known = problem.units.respondent
+    unit = torch.full((len(place) + 1,), -1)
+    unit[known] = torch.arange(len(known))
+    return unit[person]
+
+
+def _recoded(fitted: Any, test: Any) -> Any:
+    """The test with the items and features in the order of the fit."""
+    if type(test) is not type(fitted) or test.kind != fitted.kind:
+        raise UsageError(f"The fit has {fitted.kind} but the held-out judgements {test.kind}.")
+    if test.features is not None:
+        place = recode(fitted.feature_names, test.feature_names, "feature")
+        names = fitted.feature_names
+        return replace(test, features=test.features[:, place], feature_names=names)
+    if isinstance(test, Comparisons):
+        if test.item_a is None or test.item_b is None:
+            return test
+        code = recode(test.items, fitted.items, "item")
+        a, b = code[test.item_a], code[test.item_b]
+        return replace(test, item_a=a, item_b=b, items=fitted.items)
+    code = recode(test.items, fitted.items, "item")
+    names = replace(test.alternative, codes=code[test.alternative.codes], labels=fitted.items)
+    return replace(test, alternative=names)
