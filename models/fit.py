@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from mixlogit.choice import FAMILIES, strength
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, data_card
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
@@ -73,8 +73,7 @@ def fit(
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
         priors: The priors.
-        inference: "auto", "nuts", "laplace" (the normal approximation, uncorrected), or for
-            random tastes "svi": minibatches with a guide for each individual, not calibrated.
+        inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or random against fixed tastes.
         draws: Draws of the posterior, over four restarts.
         seed: Seed.
@@ -225,7 +224,7 @@ def _result(
         "family": joint.spec.family,
         "panel": problem.panel,
         "lapse": joint.spec.lapse,
-        "n": _counts(problem),
+        "n": data_card(problem.data)["n"],
         "parameters": {
             name: summarise(value) for name, value in named.values.items() if value.ndim == 2
         },
@@ -248,32 +247,6 @@ def _result(
         return _held_out(problem, joint, flat, test, seed)
 
     return Posterior(tree, record, strengths, held_out)
-
-
-def _counts(problem: Problem) -> dict[str, Any]:
-    data: Any = problem.data
-    if isinstance(data, ChoiceSets):
-        return {
-            "comparisons": data.n_occasions,
-            "choice_sets": data.n_sets,
-            "respondents": data.n_respondents,
-            "groups": {column: len(labels.labels) for column, labels in data.groups.items()},
-            "ties": 0,
-            "dropped": len(data.dropped),
-            "items": len(data.items),
-            "components": data.n_components,
-            "features": len(data.feature_names),
-        }
-    return {
-        "comparisons": data.n_comparisons,
-        "respondents": data.n_respondents,
-        "groups": {column: len(labels.labels) for column, labels in data.groups.items()},
-        "ties": data.n_ties,
-        "dropped": len(data.dropped),
-        "items": len(data.items),
-        "components": data.n_components if data.items else 0,
-        "features": len(data.feature_names),
-    }
 
 
 def _groups(named: Named, problem: Problem) -> dict[str, Any]:

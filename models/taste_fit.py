@@ -11,16 +11,15 @@ import xarray as xr
 from torch import Tensor
 
 from mixlogit.choice.simulated import SimulatedLikelihood
-from mixlogit.data import ChoiceSets
+from mixlogit.data import data_card
 from mixlogit.models.checks import r_hat
 from mixlogit.models.infer import K_LIMIT, Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
-from mixlogit.models.outcome_problem import make_problem
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.random_tastes import Population, TasteFactor, TasteSpec, random_tastes
-from mixlogit.models.taste_held_out import taste_held_out
+from mixlogit.models.taste_held_out import one_taste, taste_held_out
 from mixlogit.models.taste_maximum import TasteMaximum, counts, start_values, taste_checks
 from mixlogit.models.taste_problem import TasteProblem, named_tastes
 from mixlogit.models.taste_svi import infer_by_svi
@@ -157,25 +156,10 @@ def _about(problem: TasteProblem) -> dict[str, Any]:
         "lapse": False,
         "random": dict(problem.design.random),
         "correlated": problem.design.correlated,
-        "n": _counts(problem),
+        "n": data_card(problem.data)["n"],
         "groups": {},
         "tastes": {"draws": problem.draws, "sampling": problem.sampling},
         "elpd": None,
-    }
-
-
-def _counts(problem: TasteProblem) -> dict[str, Any]:
-    data = problem.data
-    sets = isinstance(data, ChoiceSets)
-    return {
-        "comparisons": data.n_occasions if sets else data.n_comparisons,
-        "respondents": data.n_respondents,
-        "groups": {},
-        "ties": 0 if sets else data.n_ties,
-        "dropped": len(data.dropped),
-        "items": 0,
-        "components": 0,
-        "features": len(data.feature_names),
     }
 
 
@@ -226,13 +210,9 @@ def _trimmed(values: np.ndarray) -> np.ndarray:
     return clipped
 
 
-def _evidence(
-    problem: TasteProblem, inferred: Inferred, priors: Priors, seed: int
-) -> float | None:
+def _evidence(problem: TasteProblem, inferred: Inferred, priors: Priors, seed: int) -> float:
     """Log Bayes factor of random tastes against one taste for all, strength as in the fit."""
-    if not isinstance(problem.data, ChoiceSets):
-        return None  # pairs by features have other priors of the weights
-    alone = make_problem(problem.data, priors=priors)
+    alone = one_taste(problem, priors)
     family = "lognormal" if problem.design.strength else "fixed"
     other = infer(alone.joint(family), chains=1, draws=500, seed=seed, method="evidence")
     return float(inferred.log_evidence[0] - other.log_evidence[0])

@@ -10,16 +10,24 @@ from mixlogit.choice.panel_sets import make_blocks
 from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.data import ChoiceSets
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import recode
+from mixlogit.models.held_out import held_out_log_scores, recode
 from mixlogit.models.infer import infer
 from mixlogit.models.outcome_held_out import outcome_log_scores
-from mixlogit.models.outcome_problem import OutcomeProblem
+from mixlogit.models.outcome_problem import OutcomeProblem, make_problem
 from mixlogit.models.priors import Priors
+from mixlogit.models.problem import Problem
 from mixlogit.models.taste_problem import TasteProblem
 
-__all__ = ["taste_held_out", "taste_log_scores"]
+__all__ = ["one_taste", "taste_held_out", "taste_log_scores"]
 
 _DRAWS = 32
+
+
+def one_taste(problem: TasteProblem, priors: Priors) -> Problem:
+    """The same data with one taste for all, under the same priors of its coefficients."""
+    alone = make_problem(problem.data, priors=priors)
+    alone.spec = replace(alone.spec, utility_basis=torch.diag(1.0 / problem.rms))
+    return alone
 
 
 def taste_log_scores(
@@ -88,16 +96,19 @@ def taste_held_out(
         seed: Seed of the fit of one taste for all.
     """
     score = taste_log_scores(problem, simulated, psi, test)
-    out = {"log_score": float(score.mean()), "n": len(score), "accuracy": None}
-    if not isinstance(problem.data, ChoiceSets):
-        return out
-    alone = OutcomeProblem(problem.data, priors=priors)
+    alone = one_taste(problem, priors)
     joint = alone.joint("fixed")
     found = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
-    reference = outcome_log_scores(alone, joint, found.theta.flatten(0, 1), test)
+    theta = found.theta.flatten(0, 1)
+    if isinstance(alone, OutcomeProblem):
+        reference = outcome_log_scores(alone, joint, theta, test)
+    else:
+        reference = held_out_log_scores(alone, joint, theta, test)
     gain = 1000 * (score - reference)
     return {
-        **out,
+        "log_score": float(score.mean()),
+        "n": len(score),
+        "accuracy": None,
         "fixed_strength": float(reference.mean()),
         "gain_millinats": float(gain.mean()),
         "se": float(gain.std()) / len(gain) ** 0.5,

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.simulated import Evaluation, SimulatedLikelihood
-from mixlogit.choice.tastes import TasteDesign
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.taste_problem import TasteProblem
@@ -51,28 +50,33 @@ class TasteMaximum:
         return float(self.found.value.sum())
 
 
+def _multinomial_logit(problem: TasteProblem) -> Tensor:
+    """Coefficients with one taste for all, by Newton's method; steps of bounded length."""
+    blocks, n = problem.blocks(), len(problem.design.features)
+    weights, limit = torch.zeros(n, dtype=torch.float64), 5.0 / problem.rms
+    ridge = 1e-9 * torch.eye(n, dtype=torch.float64)
+    for _ in range(30):
+        gradient, information = torch.zeros_like(weights), ridge.clone()
+        for block in blocks:
+            found = block.moments(weights.expand(len(block.respondent), 1, n), 2)
+            assert found.score is not None
+            assert found.bend is not None
+            gradient += found.score.sum((0, 1))
+            information -= found.bend.sum((0, 1))
+        step = torch.linalg.lstsq(information, gradient.unsqueeze(-1)).solution.squeeze(-1)
+        weights = weights + torch.maximum(torch.minimum(step, limit), -limit)
+        if float((gradient * step).sum()) < 1e-8:
+            break
+    return weights
+
+
 def start_values(problem: TasteProblem) -> Tensor:
     """Where to begin: the multinomial logit, with small spreads.
 
     Signs of lognormal coefficients are as asked, whatever the logit says.
     """
-    design = problem.design
-    alone = TasteDesign(design.features, {}, strength=True)
-    fixed = SimulatedLikelihood(problem.blocks(), alone, draws=2, sampling="sobol")
-    fixed.z.zero_()
-    logit = torch.zeros(alone.size, dtype=torch.float64)
+    design, logit = problem.design, _multinomial_logit(problem)
     n = len(design.features)
-    for _ in range(30):
-        here = fixed.evaluate(logit, 2)
-        assert here.score is not None
-        assert here.hessian is not None
-        information = -here.hessian[:n, :n] + 1e-9 * torch.eye(n, dtype=torch.float64)
-        gradient = here.score.sum(0)[:n]
-        step = torch.linalg.lstsq(information, gradient.unsqueeze(-1)).solution.squeeze(-1)
-        limit = 5.0 / problem.rms
-        logit[:n] += torch.maximum(torch.minimum(step, limit), -limit)
-        if float((gradient * step).sum()) < 1e-8:
-            break
     psi = torch.zeros(design.size, dtype=torch.float64)
     for k, family in enumerate(design.families):
         value = float(logit[k])

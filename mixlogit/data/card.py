@@ -29,15 +29,25 @@ def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
     """
     several = _panels(data)
     if isinstance(data, ChoiceSets):
-        return _of_sets(data, several)
-    strength, why = _strength(data, several)
-    taste, why_taste = _taste(data, several)
+        n = {
+            "comparisons": data.n_occasions,
+            "choice_sets": data.n_sets,
+            "alternatives": len(data.alternative),
+        }
+        strength = taste = several >= 2
+        tells = "identify the spread of strength and of tastes" if taste else "are too few"
+        why = [f"{several:,} respondents with two choices or more {tells}."]
+    else:
+        n = {"comparisons": data.n_comparisons}
+        strength, why_strength = _strength(data, several)
+        taste, why_taste = _taste(data, several)
+        why = [why_strength, why_taste]
     card: dict[str, Any] = {
         "n": {
-            "comparisons": data.n_comparisons,
+            **n,
             "respondents": data.n_respondents,
             "groups": {name: len(group) for name, group in data.groups.items()},
-            "ties": data.n_ties,
+            "ties": 0 if isinstance(data, ChoiceSets) else data.n_ties,
             "dropped": len(data.dropped),
             "items": len(data.items),
             "components": data.n_components,
@@ -48,9 +58,11 @@ def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
             {"name": found.name, "count": found.count, "message": found.message}
             for found in data.warnings
         ],
-        "identified": {"strength": strength, "taste": taste, "why": [why, why_taste]},
+        "identified": {"strength": strength, "taste": taste, "why": why},
     }
-    return card if data.length is None else card | {"length": _length(data)}
+    if isinstance(data, ChoiceSets) or data.length is None:
+        return card
+    return card | {"length": _length(data)}
 
 
 def _length(data: Comparisons) -> dict[str, float | None]:
@@ -67,33 +79,6 @@ def _length(data: Comparisons) -> dict[str, float | None]:
     return {
         "correlation": float((length * choice).sum()) / scale if scale else None,
         "longer_chosen": float((sign > 0).double().mean()) if sign.numel() else None,
-    }
-
-
-def _of_sets(data: ChoiceSets, several: int) -> dict[str, Any]:
-    """The card of choice sets: counts of judgements, and of the choice sets they consist of."""
-    why = f"{several:,} respondents made two choices or more"
-    can = several >= 2
-    tells = "they identify the spread of strength and of tastes." if can else "too few for either."
-    return {
-        "n": {
-            "comparisons": data.n_occasions,
-            "choice_sets": data.n_sets,
-            "alternatives": len(data.alternative),
-            "respondents": data.n_respondents,
-            "groups": {name: len(group) for name, group in data.groups.items()},
-            "ties": 0,
-            "dropped": len(data.dropped),
-            "items": len(data.items),
-            "components": data.n_components,
-            "features": len(data.feature_names),
-        },
-        "columns": dict(data.columns),
-        "warnings": [
-            {"name": found.name, "count": found.count, "message": found.message}
-            for found in data.warnings
-        ],
-        "identified": {"strength": can, "taste": can, "why": [f"{why}: {tells}"]},
     }
 
 

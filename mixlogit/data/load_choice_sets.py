@@ -14,7 +14,7 @@ from mixlogit.data.comparisons import Finding
 from mixlogit.data.explode import explode
 from mixlogit.data.long_rows import LongRows, LongTable
 from mixlogit.data.opening import open_source
-from mixlogit.data.problems import BadRows, settle
+from mixlogit.data.problems import BadRows, nothing_left, settle
 from mixlogit.data.source import Source
 from mixlogit.data.values import printable
 from mixlogit.errors import DataError, UsageError
@@ -143,14 +143,8 @@ def _build(source: Source, roles: LongRoles, constants: str | None, bad_rows: st
     if keep is not None:
         table = table.whole(keep)
         if not table.choice.size:
-            first = dropped[0]
-            raise DataError(
-                f"{source.name}: no choice set is left, each holds a malformed row. "
-                f"Row {first.row}: {first.reason}.",
-                file=first.file,
-                row=first.row,
-                column=first.column or None,
-            )
+            what = "no choice set is left, each holds a malformed row"
+            raise nothing_left(source, dropped, what)
     table, findings = _informative(source, table.arranged())
     choice, chosen, picked, occasion = explode(table.choice, table.best)
     of_set = picked[np.flatnonzero(np.diff(choice, prepend=-1))]

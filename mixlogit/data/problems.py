@@ -13,7 +13,7 @@ from mixlogit.data.source import Source
 from mixlogit.data.values import printable
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["BadRows", "Faults", "Problem", "in_one_line", "settle", "sift"]
+__all__ = ["BadRows", "Faults", "Problem", "in_one_line", "nothing_left", "settle", "sift"]
 
 BadRows = Literal["stop", "drop"]
 
@@ -94,14 +94,7 @@ def settle(
     """
     keep, dropped = sift(source, problems, bad_rows)
     if keep is not None and not keep.any():
-        first = dropped[0]
-        raise DataError(
-            f"{source.name}: no row is left, all {len(dropped):,} are malformed. "
-            f"Row {first.row}: {first.reason}.",
-            file=first.file,
-            row=first.row,
-            column=first.column or None,
-        )
+        raise nothing_left(source, dropped, f"no row is left, all {len(dropped):,} are malformed")
     return keep, dropped
 
 
@@ -136,6 +129,17 @@ def sift(
         return None, ()
     keep, dropped = _drop(source, problems)
     return (None if keep.all() and keep.size else keep), dropped
+
+
+def nothing_left(source: Source, dropped: tuple[Dropped, ...], what: str) -> DataError:
+    """The error for data of which nothing is left, with the first row that was dropped."""
+    first = dropped[0]
+    return DataError(
+        f"{source.name}: {what}. Row {first.row}: {first.reason}.",
+        file=first.file,
+        row=first.row,
+        column=first.column or None,
+    )
 
 
 def _drop(

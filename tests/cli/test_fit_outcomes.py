@@ -78,7 +78,7 @@ def test_modelled_ties_and_grades(say, folder, tmp_path) -> None:
 def test_check_of_choice_sets(say, folder) -> None:
     code, out, _ = say("check", folder / "sets.csv", *SETS, *FEATURES)
     assert code == 0
-    assert "40 respondents made two choices or more" in out
+    assert "40 respondents with two choices or more identify the spread" in out
 
 
 @pytest.mark.parametrize(

@@ -18,18 +18,6 @@ def references(shared_data):
     return json.loads((shared_data / "references.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def electricity(shared_data):
-    return ml.load_choice_sets(
-        shared_data / "electricity-panel/electricity_long.csv.gz",
-        choice_id="chid",
-        alternative="alt",
-        chosen="choice",
-        respondent="id",
-        features=ELECTRICITY,
-    )
-
-
 def test_multinomial_logit_on_electricity(electricity, references) -> None:
     exact = references["electricity-panel"]["exact_multinomial_logit"]
     assert ml.maximum(electricity, "fixed").log_likelihood == pytest.approx(exact["ll"], abs=1e-6)

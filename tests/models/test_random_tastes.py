@@ -19,18 +19,6 @@ ELECTRICITY = ["pf", "cl", "loc", "wk", "tod", "seas"]
 
 
 @pytest.fixture(scope="module")
-def electricity(shared_data):
-    return ml.load_choice_sets(
-        shared_data / "electricity-panel/electricity_long.csv.gz",
-        choice_id="chid",
-        alternative="alt",
-        chosen="choice",
-        respondent="id",
-        features=ELECTRICITY,
-    )
-
-
-@pytest.fixture(scope="module")
 def published(shared_data):
     every = json.loads((shared_data / "references.json").read_text())["electricity-panel"]
     estimates = every["published_6_normals"]["xlogit notebook, 600 Halton"]
