@@ -106,6 +106,12 @@ def test_links_and_files_named_exist(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_section_is_still_to_be_written(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"^(?:- .*: )?[A-Z]{4,}$", text, re.MULTILINE) == []
+
+
 def test_names_in_the_paper_index_exist() -> None:
     text = (ROOT / "docs" / "paper_index.md").read_text(encoding="utf-8")
     for name in set(re.findall(r"`(mixlogit\.[\w.]+)`", text)):
