@@ -14,9 +14,8 @@ from mixlogit.data.comparisons import Finding
 from mixlogit.data.explode import explode
 from mixlogit.data.long_rows import LongRows, LongTable
 from mixlogit.data.opening import open_source
-from mixlogit.data.problems import BadRows, nothing_left, settle
+from mixlogit.data.problems import BadRows, in_one_line, nothing_left, settle
 from mixlogit.data.source import Source
-from mixlogit.data.values import printable
 from mixlogit.errors import DataError, UsageError
 
 __all__ = ["LongRoles", "load_choice_sets"]
@@ -102,14 +101,11 @@ def load_choice_sets(
         **{"chosen": chosen, "ranking": ranking},
         **{"respondent": respondent, "available": available, "weight": weight},
     }
-    try:
+    with in_one_line():
         table = open_source(data, split, source)
         table.check_names()
         roles = _roles(table, named, listed(features), listed(groups))
         return _build(table, roles, constants, bad_rows)
-    except (DataError, UsageError) as error:
-        error.args = (printable(str(error)),)
-        raise
 
 
 def _roles(
