@@ -107,13 +107,21 @@ def test_configuration_is_written_back(fitted: tuple[Path, int, dict], votes: Pa
     assert not {"json", "quiet", "debug", "overwrite", "config"} & set(config)
 
 
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Votes of respondents who all have one strength."""
+    file = tmp_path_factory.mktemp("data") / "alike.parquet"
+    ml.simulate(1500, 60, "fixed", ties=0.1, seed=1).write(file)
+    return file
+
+
 @pytest.fixture
-def quick(say: Callable, votes: Path, tmp_path: Path) -> Callable:
+def quick(say: Callable, alike: Path, tmp_path: Path) -> Callable:
     """A fit of one strength for all with few draws: seconds, not minutes."""
 
     def run(*options: object) -> tuple[int, str, str]:
         few = ["--family", "fixed", "--posterior-draws", 400, "--output", tmp_path / "x"]
-        return say("fit", votes, *few, *options)
+        return say("fit", alike, *few, *options)
 
     return run
 
