@@ -34,8 +34,8 @@ _WORDS = {
     "and strength alone misleads; compare with random tastes (--random).",
     "tied": "Ties are not as frequent as the fit expects at every size of margin: try the other "
     "--ties model, or --width.",
-    "mean_grade": "Grades do not rise with the margin as the fit expects: try --width, or leave them "
-    "out.",
+    "mean_grade": "Grades do not rise with the margin as the fit expects: try --width, or leave "
+    "them out.",
 }
 _NAMES = {
     "agreeing": "agreement by margin",

@@ -212,19 +212,19 @@ def test_all_margins_zero(say: Callable, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_default_folder_is_named_after_the_data(
-    say: Callable, votes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    say: Callable, alike: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    line = ["fit", votes, "--family", "fixed", "--posterior-draws", 400]
+    line = ["fit", alike, "--family", "fixed", "--posterior-draws", 400]
     assert say(*line)[0] == 0
-    assert Path("runs/votes/run.json").exists()
-    message = "runs/votes holds a run. Choose another --output, or add --overwrite.\n"
+    assert Path("runs/alike/run.json").exists()
+    message = "runs/alike holds a run. Choose another --output, or add --overwrite.\n"
     assert say(*line) == (5, "", message)
     assert say(*line, "--overwrite")[0] == 0
 
 
-def test_the_maximum(quick: Callable, tmp_path: Path) -> None:
-    code, out, _ = quick("--family", "lognormal", "--inference", "maximum")
+def test_the_maximum(say: Callable, votes: Path, tmp_path: Path) -> None:
+    code, out, _ = say("fit", votes, "--inference", "maximum", "--output", tmp_path / "x")
     assert code == 0
     lines = out.splitlines()
     assert lines[1] == "fit      lognormal, maximum of the likelihood with flat priors"

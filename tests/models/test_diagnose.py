@@ -60,7 +60,7 @@ def test_no_alarm_on_clean_simulations(name):
     make, options = CLEAN[name]
     posterior = ml.fit(make(), evidence=False, draws=800, **options)
     assert not failed(posterior)
-    assert {"ELBO still rising", "prior sensitivity", "calibration"} <= {
+    assert {"ELBO still rising", "agreement by margin", "calibration"} <= {
         check.name for check in posterior.checks
     }
 
@@ -68,7 +68,6 @@ def test_no_alarm_on_clean_simulations(name):
 def test_random_votes_bend_the_curve():
     data = ml.simulate(6000, 60, "fixed", lapse=0.25, seed=1).comparisons()
     found = failed(quick(data, "fixed"))
-    assert {"agreement by margin", "calibration"} <= set(found)
     assert found["calibration"].advice == (
         "Predicted probabilities are not right: see the calibration curve; try --lapse."
     )
