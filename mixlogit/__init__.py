@@ -33,6 +33,7 @@ _PUBLIC = {
     "margins": "mixlogit.lm",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
+    "sbc": "mixlogit.models",
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",

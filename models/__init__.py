@@ -4,6 +4,7 @@ from mixlogit.models.fit import fit
 from mixlogit.models.maximum import Maximum, maximum
 from mixlogit.models.posterior import Posterior, open_run
 from mixlogit.models.priors import Priors
+from mixlogit.models.sbc import sbc
 from mixlogit.models.taste_problem import RandomTastes
 
-__all__ = ["Maximum", "Posterior", "Priors", "RandomTastes", "fit", "maximum", "open_run"]
+__all__ = ["Maximum", "Posterior", "Priors", "RandomTastes", "fit", "maximum", "open_run", "sbc"]

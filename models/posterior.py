@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from mixlogit.data import Comparisons
+    from mixlogit.models.sbc import Calibration
 
 __all__ = ["Posterior", "open_run", "summarise"]
 
@@ -163,6 +164,16 @@ class Posterior:
                 "hand: mixlogit fit --test FILE."
             )
         return self._held_out(test)
+
+    def add_sbc(self, found: "Calibration") -> None:
+        """Keep what `mixlogit.sbc` found at this design: ranks, and a check more.
+
+        Args:
+            found: Its result.
+        """
+        self._record["sbc"] = found.to_dict()
+        self.checks.append(found.check())
+        self._record["checks"] = [check.to_dict() for check in self.checks]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run folder; `mixlogit.open_run` reads it back.

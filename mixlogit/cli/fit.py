@@ -64,6 +64,11 @@ _Fraction = Annotated[
 ]
 
 
+_Sbc = Annotated[
+    int | None, typer.Option(help="Check intervals on so many simulated data sets.", metavar="R")
+]
+
+
 def fit(
     call: Invocation,
     *,
@@ -84,6 +89,7 @@ def fit(
     posterior_draws: Annotated[int, typer.Option(help="Draws of the posterior.")] = 2000,
     test: _Test = None,
     test_fraction: _Fraction = None,
+    sbc: _Sbc = None,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
     prior_cv: Annotated[float | None, _prior("Scale of the half-normal cv.")] = None,
@@ -112,11 +118,11 @@ def fit(
     tastes |= {"draws": taste_draws, "sampling": sampling}
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction}
+        of_posteriors |= {"test": test, "test-fraction": test_fraction, "sbc": sbc}
         return run_maximum(call, asked, tastes, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians}
-    return run_posterior(call, asked, tastes, given, test, test_fraction)
+    return run_posterior(call, asked, tastes, given, (test, test_fraction), sbc)
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:
