@@ -22,7 +22,7 @@ def design(**options):
 
 def test_a_panel_in_batches(monkeypatch):
     """Of 40 intervals at 90 %, 30 to 40 cover with probability 0.998."""
-    monkeypatch.setattr(module, "_ELEMENTS", 30_000 * 15)
+    monkeypatch.setattr(module, "_ELEMENTS", 60_000)
     seen = []
     found = ml.sbc(design(), replicates=40, draws=300, progress=lambda *at: seen.append(at))
     assert set(found.ranks) == {"mean", "cv"}
