@@ -116,6 +116,8 @@ def fit(
     asked |= {"ties": ties, "width": width}
     tastes = {"random": random, "correlated": factors or correlated}
     tastes |= {"draws": taste_draws, "sampling": sampling}
+    if sbc is not None and random:
+        raise UsageError("--sbc cannot be joined with --random.")
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
         of_posteriors |= {"test": test, "test-fraction": test_fraction, "sbc": sbc}

@@ -60,7 +60,7 @@ def run_posterior(
                 **asked,
             )
         if sbc is not None:
-            posterior.add_sbc(_calibrate(call, data, asked, tastes, priors, sbc))
+            posterior.add_sbc(_calibrate(call, data, asked, priors, sbc))
         result = posterior.to_dict()
         result["seconds"] = {"read": read, **result["seconds"]}
         if held_out is not None:
@@ -80,15 +80,12 @@ def _calibrate(
     call: Invocation,
     data: Any,
     asked: Mapping[str, Any],
-    tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
     replicates: int,
 ) -> Any:
     """Simulation-based calibration at the design of the data."""
     import mixlogit as ml
 
-    if tastes["random"]:
-        raise UsageError("--sbc cannot be joined with --random.")
     names = ("family", "panel", "lapse", "ties", "width", "classes", "contrarians")
     with call.terminal.progress("sbc      simulated data sets") as show:
         return ml.sbc(
