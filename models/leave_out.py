@@ -12,7 +12,7 @@ from mixlogit.models.thin import thinned
 __all__ = ["k_limit", "leave_one_out"]
 
 _UNITS = 2000  # units smoothed at once
-_ELEMENTS = 4_000_000  # draws x units smoothed, but at least 200 draws
+_ELEMENTS = 2_000_000  # draws x units smoothed, but at least 200 draws
 
 
 def leave_one_out(

@@ -17,7 +17,7 @@ from mixlogit.models.thin import thinned
 
 __all__ = ["Predicted", "draw_answers", "predict"]
 
-_MOST = 60_000  # judgements looked at: of some respondents, if there are more
+_MOST = 30_000  # judgements looked at: of some respondents, if there are more
 _REPLICATES, _AVERAGED = 64, 16  # draws for replicates, and for probabilities
 _ROWS = 20_000  # judgements worked on at once
 
