@@ -11,6 +11,7 @@ from scipy import special
 from mixlogit.analysis.density import Array
 from mixlogit.analysis.population import Population
 from mixlogit.analysis.saved import Saved, read_run
+from mixlogit.errors import UsageError
 
 __all__ = ["MEASURES", "heterogeneity"]
 
@@ -61,7 +62,7 @@ def heterogeneity(run: Any) -> pd.DataFrame:
 
     Raises:
         StorageError: If a folder is no run, or a file of it is damaged.
-        UsageError: If it is something else.
+        UsageError: If it is something else, or a run of random tastes.
 
     Example:
         >>> import mixlogit as ml
@@ -75,6 +76,8 @@ def heterogeneity(run: Any) -> pd.DataFrame:
         table: pd.DataFrame = pd.concat(parts, names=["run"]).reset_index("run")
         return table.set_axis(range(len(table)))
     saved = read_run(run)
+    if saved.family == "tastes":
+        raise UsageError("A run of random tastes has no measures of strength; see its tastes().")
     rows = list(_whole(saved))
     for column in _columns(saved):
         rows += _by_group(saved, column)

@@ -17,18 +17,19 @@ _ELEMENTS = 2_000_000  # draws x units smoothed, but at least 200 draws
 
 def leave_one_out(
     log_likelihood: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Log predictive density of each unit given all others, and how far it can be trusted.
 
     Args:
         log_likelihood: `chain x draw x unit`, nats; a unit is a respondent or a comparison.
 
     Returns:
-        elpd and Pareto k-hat, both `unit`-vectors (Vehtari, Gelman and Gabry 2017).
+        elpd and Pareto k-hat, both `unit`-vectors (Vehtari, Gelman and Gabry 2017), and the
+        largest k to trust.
 
     Example:
         >>> x = np.random.default_rng(0).normal(-1.0, 0.1, size=(1, 500, 3))
-        >>> elpd, k = leave_one_out(x.astype(np.float32))
+        >>> elpd, k, _ = leave_one_out(x.astype(np.float32))
         >>> bool((np.abs(elpd + 1.0) < 0.1).all()), bool((k < 0.5).all())
         (True, True)
     """
@@ -41,7 +42,7 @@ def leave_one_out(
         log_weight, k = pareto_smooth(-each)
         elpd.append(torch.logsumexp(log_weight + each, -1))
         k_hat.append(k.clamp_min(-1.0))  # -inf where all weights are alike
-    return torch.cat(elpd).numpy(), torch.cat(k_hat).numpy()
+    return torch.cat(elpd).numpy(), torch.cat(k_hat).numpy(), k_limit(kept)
 
 
 def k_limit(draws: int) -> float:

@@ -78,7 +78,7 @@ def compare_with_replicates(problem: Problem, predicted: Predicted) -> Replicate
             sets["tied"] = votes.tied, votes.again
         if int(predicted.answers.level.max()) > 1:
             sets["mean_grade"] = votes.mean_grade, votes.again
-    if problem.data.respondent is not None:
+    if problem.panel:
         sets["respondent_sd"] = votes.respondent_sd, votes.others
         if votes.design is not None:
             sets["taste"] = votes.taste, votes.again

@@ -1,5 +1,7 @@
 """Measures of heterogeneity: closed forms, hand-made groups, averages, and what cannot be said."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,6 +10,7 @@ from scipy import integrate, optimize, special, stats
 import mixlogit as ml
 from mixlogit.analysis import heterogeneity
 from mixlogit.analysis.heterogeneity import MEASURES
+from mixlogit.errors import UsageError
 
 MARGIN = np.random.default_rng(0).normal(0, 1.5, size=400)
 
@@ -104,6 +107,12 @@ def test_without_margins_and_respondents(tree):
     made = tree("lognormal", panel=False, mean=np.ones((2, 5)), cv=np.ones((2, 5)))
     note = "a tail shape of the link, not a measure of people"
     assert only(heterogeneity(made), "cv")["note"] == note
+
+
+def test_random_tastes_are_not_strength(tree):
+    message = "A run of random tastes has no measures of strength; see its tastes()."
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        heterogeneity(tree("tastes", mean=np.ones((2, 5))))
 
 
 def test_low_reliability_names_nobody(tree):

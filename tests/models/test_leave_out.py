@@ -14,12 +14,13 @@ arviz = az._arviz()
 def test_agrees_with_arviz():
     rng = np.random.default_rng(0)
     x = rng.normal(-2.0, rng.uniform(0.1, 1.0, size=30), size=(4, 500, 30))
-    elpd, k_hat = leave_one_out(x.astype(np.float32))
+    elpd, k_hat, limit = leave_one_out(x.astype(np.float32))
     like = xr.Dataset({"a": (("chain", "draw", "unit"), x)})
     draws = xr.Dataset({"x": (("chain", "draw"), rng.normal(size=(4, 500)))})
     tree = xr.DataTree.from_dict({"posterior": draws, "log_likelihood": like})
     theirs = arviz.loo(arviz.from_datatree(tree), pointwise=True, reff=1.0)
     assert elpd == pytest.approx(theirs.loo_i.to_numpy(), abs=2e-3)
+    assert limit == pytest.approx(1 - 1 / np.log10(2000))
     assert k_hat == pytest.approx(theirs.pareto_k.to_numpy(), abs=2e-3)
 
 
