@@ -179,3 +179,20 @@ def test_a_guide_in_the_wrong_place(monkeypatch):
     prior = prior_parameters(problem, joint, 200, 0)
     found = {c.name for c in make_checks(joint, inferred, named, prior) if not c.ok}
     assert {"Pareto k", "effective draws", "ELBO still rising"} <= found
+
+
+def test_students_differ_in_taste(shared_data):
+    """Students who compared business schools: strength explains their spread, not its direction."""
+    data = ml.load(
+        shared_data / "cems/comparisons.csv",
+        respondent="student",
+        item_a="school1",
+        item_b="school2",
+        outcome="outcome",
+        labels="a=1,b=2",
+        bad_rows="drop",
+    )
+    data = data.take(data.outcome != 0.5)
+    alike, different = quick(data, "fixed"), quick(data, "lognormal")
+    assert set(failed(alike)) == {"spread between respondents", "taste in residuals"}
+    assert set(failed(different)) == {"taste in residuals"}
