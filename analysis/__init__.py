@@ -1,4 +1,4 @@
-"""Analysis of saved runs: pictures, and the way to ArviZ; works without torch and pyro."""
+"""Saved runs: pictures, measures, the way to ArviZ; works without torch and pyro."""
 
 from importlib import import_module
 from typing import Any

@@ -69,7 +69,8 @@ class Diagnosis:
     Attributes:
         predicted: Predictions.
         replicated: The data against replicates.
-        calibration: Reliability of the predictions; None with fewer than 50 judgements.
+        calibration: Reliability of the predictions; None with weights, or with fewer than 50
+            judgements.
         left_out: Leaving out units, where their log-likelihood is kept.
         identified: What the data identify.
         log_prior: Of the population's parameters, `chain x draw`.
@@ -117,7 +118,7 @@ def diagnose(
         log_prior = population_log_prior(joint, flat).reshape(theta.shape[:2]).numpy()
     predicted = predict(problem, joint, flat, found, seed)
     replicated = compare_with_replicates(problem, predicted)
-    calibration = _calibration(predicted, seed)
+    calibration = _calibration(predicted, seed) if problem.data.weight is None else None
     left_out = None if log_likelihood is None else LeftOut(*leave_one_out(log_likelihood))
     identified = identify(problem, joint, inferred, *named, with_lapse)
     shrinkage, reliable = _individual(problem, joint, found)

@@ -66,19 +66,21 @@ def tail_probability(observed: Array, replicated: Array) -> float:
 def compare_with_replicates(problem: Problem, predicted: Predicted) -> Replicated:
     """Compare the data with replicates: by size of margin, between and within respondents.
 
+    Weighted rows stand for no single answer, or for many: they are not compared.
+
     Args:
         problem: The data.
         predicted: From `predict`.
     """
     votes = _Votes.of(problem, predicted)
     sets: dict[str, tuple[Callable[[Array], Array], Array]] = {}
-    if votes.n_bins:
+    if votes.n_bins and problem.data.weight is None:
         sets["agreeing"] = votes.agreeing, votes.again
         if votes.has_ties:
             sets["tied"] = votes.tied, votes.again
         if int(predicted.answers.level.max()) > 1:
             sets["mean_grade"] = votes.mean_grade, votes.again
-    if problem.panel:
+    if problem.panel and problem.data.weight is None:
         sets["respondent_sd"] = votes.respondent_sd, votes.others
         if votes.design is not None:
             sets["taste"] = votes.taste, votes.again

@@ -181,8 +181,25 @@ def test_a_guide_in_the_wrong_place(monkeypatch):
     assert {"Pareto k", "effective draws", "ELBO still rising"} <= found
 
 
+def test_counted_votes_are_not_replicated():
+    """A row of a hundred votes is no single answer, and the other side has a row of its own."""
+    margin = torch.linspace(-2, 2, 60).double().repeat(2)
+    first = torch.sigmoid(margin[:60])
+    data = Comparisons(
+        outcome=torch.cat([torch.ones(60), torch.zeros(60)]),
+        margin=margin,
+        weight=100 * torch.cat([first, 1 - first]),
+        respondent=Labels(torch.arange(120) % 6, tuple("abcdef")),
+    )
+    posterior = quick(data, "fixed")
+    names = {check.name for check in posterior.checks}
+    assert not names & {"agreement by margin", "spread between respondents", "calibration"}
+    assert not failed(posterior)
+    assert "probability" in posterior.to_datatree()["posterior_predictive"]
+
+
 def test_students_differ_in_taste(shared_data):
-    """Students who compared business schools: strength explains their spread, not its direction."""
+    """On business schools: strength explains their spread, and not its direction."""
     data = ml.load(
         shared_data / "cems/comparisons.csv",
         respondent="student",
