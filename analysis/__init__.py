@@ -6,6 +6,7 @@ from typing import Any
 # public name -> module that defines it; matplotlib and arviz load on first use
 _PUBLIC = {
     "describe_strength": "mixlogit.analysis.plots",
+    "heterogeneity": "mixlogit.analysis.heterogeneity",
     "plot_strength": "mixlogit.analysis.plots",
     "save_plot": "mixlogit.analysis.plots",
     "to_arviz": "mixlogit.analysis.az",
