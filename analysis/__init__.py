@@ -7,7 +7,18 @@ from typing import Any
 _PUBLIC = {
     "describe_strength": "mixlogit.analysis.plots",
     "heterogeneity": "mixlogit.analysis.heterogeneity",
+    "plot_calibration": "mixlogit.analysis.plots_votes",
+    "plot_choice_curve": "mixlogit.analysis.plots_votes",
+    "plot_elbo": "mixlogit.analysis.plots_inference",
+    "plot_elpd": "mixlogit.analysis.plots_inference",
+    "plot_groups": "mixlogit.analysis.plots_groups",
+    "plot_k_hat": "mixlogit.analysis.plots_people",
+    "plot_measure": "mixlogit.analysis.plots_groups",
+    "plot_ridge": "mixlogit.analysis.plots_groups",
+    "plot_shrinkage": "mixlogit.analysis.plots_people",
     "plot_strength": "mixlogit.analysis.plots",
+    "plot_trace": "mixlogit.analysis.plots_inference",
+    "report": "mixlogit.analysis.report",
     "save_plot": "mixlogit.analysis.plots",
     "to_arviz": "mixlogit.analysis.az",
 }
