@@ -44,4 +44,4 @@ def inline_svg(ax: "Axes", name: str, words: str) -> Markup:
     assert box is not None
     opening = f'<svg role="img" aria-label="{escape(words)}" {box[0]} class="picture"'
     space = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-    return Markup(f"{opening} {space}>{body}")  # noqa: S704  # matplotlib escapes its texts
+    return Markup(f"{opening} {space}>{body}")  # matplotlib escapes its texts

@@ -107,8 +107,8 @@ def plot_forest(rows: pd.DataFrame, words: str, title: str, ax: "Axes | None" = 
     """Draw rows as points with 50 % (thick) and 90 % intervals.
 
     Args:
-        rows: Columns `label`, `mean`, `q05`, `q25`, `q75`, `q95`; drawn from the largest mean down,
-            macro and micro averages last.
+        rows: Columns `label`, `mean`, `q05`, `q25`, `q75`, `q95`; drawn from the largest mean
+            down, macro and micro averages last.
         words: The x axis.
         title: The heading.
         ax: Where to draw.

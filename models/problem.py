@@ -77,13 +77,17 @@ class Problem:
 
     @staticmethod
     def check_units(data: Comparisons | ChoiceSets, panel: bool | None, by: Sequence[str]) -> None:
-        """Refuse a panel without respondents and unknown group columns."""
+        """Refuse a panel without respondents, and groups that are not known or cannot be kept."""
         if panel and data.respondent is None:
             raise UsageError("A panel needs respondents. Name their column with --respondent.")
         missing = [column for column in by if column not in data.groups]
         if missing:
             known = ", ".join(data.groups) or "none"
             raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        paths = [column for column in by if "/" in column]
+        if paths:
+            message = 'has a "/", which NetCDF reads as a path. Rename the column.'
+            raise UsageError(f'Group column "{paths[0]}" {message}')
 
     def part(self, rows: int, seed: int) -> "Problem":
         """The same problem for as many random respondents as have so many comparisons in all.
