@@ -11,7 +11,7 @@ from mixlogit.analysis.heterogeneity import heterogeneity
 from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.errors import StorageError
 
-__all__ = ["Material", "read_material"]
+__all__ = ["Material", "read_material", "read_training"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +26,7 @@ class Material:
         record: The object of `run.json`; None if there is none.
         config: The text of `config.yaml`; None if there is none.
         people: One row a respondent; empty without a panel.
+        tastes: One row a respondent with latent or random tastes; empty without.
         measures: Measures of heterogeneity of the whole population that have a value, by name.
         training: What was logged while a policy was trained, one object a log; empty without.
     """
@@ -37,6 +38,7 @@ class Material:
     record: dict[str, Any] | None = None
     config: str | None = None
     people: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tastes: pd.DataFrame = field(default_factory=pd.DataFrame)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: list[dict[str, Any]] = field(default_factory=list)
 
@@ -58,6 +60,7 @@ def read_material(run: Any) -> Material:
             saved,
             run.to_dict(),
             people=run.strengths(),
+            tastes=run.memberships(),
             measures=_measures(saved),
         )
     folder = Path(run)
@@ -72,7 +75,8 @@ def read_material(run: Any) -> Material:
         config=config.read_text(encoding="utf-8") if config.is_file() else None,
         people=pd.read_parquet(folder / "strengths.parquet"),
         measures=_measures(saved),
-        training=_read_lines(folder / "training.jsonl"),
+        tastes=_tastes(folder / "tastes.parquet"),
+        training=read_training(folder),
     )
 
 
@@ -92,11 +96,24 @@ def _read_json(file: Path) -> Any:
         raise StorageError(f"{file} is damaged: {error}", file=file) from error
 
 
-def _read_lines(file: Path) -> list[dict[str, Any]]:
-    """One object a line; none if there is no such file."""
+def read_training(folder: str | Path) -> list[dict[str, Any]]:
+    """What was logged at steps of a training, one object a log; none if nothing was trained.
+
+    Args:
+        folder: A run folder.
+
+    Raises:
+        StorageError: If the file is damaged.
+    """
+    file = Path(folder) / "metrics.jsonl"
     if not file.is_file():
         return []
     try:
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        logs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     except ValueError as error:
         raise StorageError(f"{file} is damaged: {error}", file=file) from error
+    return [log for log in logs if "step" in log]
+
+
+def _tastes(file: Path) -> pd.DataFrame:
+    return pd.read_parquet(file) if file.is_file() else pd.DataFrame()

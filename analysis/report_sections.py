@@ -16,6 +16,8 @@ from mixlogit.analysis.plots import describe_strength, plot_strength
 from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
 from mixlogit.analysis.plots_inference import plot_elbo, plot_trace
 from mixlogit.analysis.plots_people import plot_k_hat, plot_shrinkage
+from mixlogit.analysis.plots_tastes import plot_memberships, plot_profiles
+from mixlogit.analysis.plots_training import plot_training
 from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
 from mixlogit.analysis.words import PARAMETERS, figure, interval_cells
 
@@ -229,6 +231,31 @@ def groups(run: Material) -> Section | None:
     return Section("groups", "Groups", text=text, pictures=pictures)
 
 
+def tastes(run: Material) -> Section | None:
+    """Taste against strength: what each class prefers, and how surely people belong to one."""
+    record = run.summary.get("tastes") or {}
+    classes = record.get("classes")
+    if not classes:
+        return None
+    rows = [
+        [f"class {name}", *interval_cells(each["share"]), f"{each['respondents']:,.0f}"]
+        for name, each in classes.items()
+    ]
+    sure = record["mean_largest_membership"]
+    text = [
+        f"Respondents belong to their most probable class with probability {sure:.2f} on average."
+    ]
+    words = f"Profiles of {len(classes)} classes of taste, with 90 % intervals."
+    caption = "Where intervals of two classes lie apart, people of these classes disagree."
+    pictures = [_picture("profiles", lambda: plot_profiles(run.saved), words, caption)]
+    if len(run.tastes):
+        caption = "Near 1: surely of that class; near the left end: their votes do not tell."
+        pictures.append(_picture("memberships", lambda: plot_memberships(run), text[0], caption))
+    head = ["class", *_INTERVAL, "respondents, expected"]
+    tables = [Table(head, rows, "Share of each class")]
+    return Section("tastes", "Taste", text=text, tables=tables, pictures=pictures)
+
+
 def prediction(run: Material) -> Section:
     """Does it predict: held-out votes, elpd, choice curve, calibration."""
     held_out, elpd = run.summary.get("held_out"), run.summary.get("elpd")
@@ -303,6 +330,30 @@ def checks(run: Material) -> Section:
     return Section("checks", "Inference checks", tables=[Table(head, rows)], pictures=pictures)
 
 
+def alignment(run: Material) -> Section | None:
+    """Loss, margins and strength over the steps of a training."""
+    if not run.training:
+        return None
+    captions = {
+        "loss": "Where the held-out line rises while the loss falls, the policy overfits.",
+        "margins": "How far the policy has moved from the reference.",
+        "strength": "A parameter of training; the estimate is the one fitted afterwards, above.",
+    }
+    logged = {key for log in run.training for key in log}
+    needs = {"loss": "loss", "margins": "margins", "strength": "strength/cv"}
+    pictures = [
+        _picture(
+            f"training-{what}",
+            lambda w=what: plot_training(run.training, w),
+            f"{what} over {run.training[-1]['step']:,} optimiser steps.",
+            caption,
+        )
+        for what, caption in captions.items()
+        if needs[what] in logged
+    ]
+    return Section("alignment", "Alignment", pictures=pictures)
+
+
 def reproduce(run: Material) -> Section | None:
     """The command, versions, seed and checksum."""
     if run.record is None:
@@ -328,6 +379,6 @@ def what_limits(run: Material) -> Section:
 
 
 SECTIONS: list[Callable[[Material], Section | None]] = [
-    verdict, alerts, data, strength, respondents, groups, prediction, checks, reproduce,
-    what_limits,
+    verdict, alerts, data, strength, respondents, groups, tastes, prediction, checks, alignment,
+    reproduce, what_limits,
 ]  # fmt: skip
