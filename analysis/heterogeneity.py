@@ -72,8 +72,8 @@ def heterogeneity(run: Any) -> pd.DataFrame:
     """
     if isinstance(run, Mapping) and not isinstance(run, xr.DataTree):
         parts = {name: heterogeneity(one) for name, one in run.items()}
-        table = pd.concat(parts, names=["run"]).reset_index("run")
-        return table.reset_index(drop=True)
+        table: pd.DataFrame = pd.concat(parts, names=["run"]).reset_index("run")
+        return table.set_axis(range(len(table)))
     saved = read_run(run)
     rows = list(_whole(saved))
     for column in _columns(saved):
@@ -146,7 +146,7 @@ def _between(people: list[Population], weight: Array) -> tuple[Array, str]:
     within = np.average(np.stack([sd for _, sd in moments]) ** 2, 0, weight)
     between = np.average((location - np.average(location, 0, weight)) ** 2, 0, weight)
     note = "of the variance of strength, which can be negative" if signed else ""
-    return between / np.maximum(between + within, 1e-300), note
+    return np.asarray(between / np.maximum(between + within, 1e-300)), note
 
 
 def _measures(people: Population, sizes: Array | None) -> dict[str, tuple[Array | None, str]]:
@@ -224,7 +224,7 @@ def _best_single(mixed: Array, m: Array) -> Array:
         middle = (low + high) / 2
         slope = ((mixed - special.expit(middle[:, None] * m)) * m).sum(-1)
         low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
-    return (low + high) / 2
+    return np.asarray((low + high) / 2)
 
 
 def _columns(saved: Saved) -> list[str]:

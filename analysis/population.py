@@ -93,7 +93,7 @@ class Population:
             apart = np.abs(b[:, :, None] - b[:, None]) * w[:, :, None] * w[:, None]
             return np.asarray(apart.sum((1, 2)) / (2 * np.abs((b * w).sum(-1))))
         if self.family == "normal":
-            return self.cv / np.sqrt(np.pi)
+            return np.asarray(self.cv / np.sqrt(np.pi))
         if self.family == "gamma":
             shape = np.maximum(self.cv, _LEAST) ** -2
             return np.asarray(special.beta(shape + 0.5, 0.5) / np.pi)

@@ -13,6 +13,7 @@ from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, data_card
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
+from mixlogit.models.diagnose import LeftOut, diagnose
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -213,13 +214,18 @@ def _result(
     prior = prior_parameters(problem, joint, 1000, seed)
     flat = theta.reshape(-1, 1, joint.size)
     strengths = pd.DataFrame()
-    if problem.panel:
-        strengths = strength_table(problem, individuals(problem, joint, flat))
+    found = individuals(problem, joint, flat) if problem.panel else None
+    if found is not None:
+        strengths = strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
-    tree = make_tree(problem, joint, inferred, named, prior, log_likelihood)
-    checks = make_checks(joint, inferred, named, prior)
-    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
     clock.stop("strengths")
+    with_lapse = None if weighed is None else weighed.with_lapse
+    both = named, prior
+    looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
+    tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
+    checks = make_checks(joint, inferred, named, prior) + looked.checks
+    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
+    clock.stop("checks")
     record = {
         "family": joint.spec.family,
         "panel": problem.panel,
@@ -230,7 +236,8 @@ def _result(
         },
         "groups": _groups(named, problem),
         "tastes": {},
-        "elpd": _elpd(log_likelihood, problem.panel),
+        "elpd": _elpd(looked.left_out, problem.panel),
+        "identified": looked.identified.to_dict(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
         "verdict": verdict.to_dict(),
@@ -272,20 +279,14 @@ def _groups(named: Named, problem: Problem) -> dict[str, Any]:
     return out
 
 
-def _elpd(log_likelihood: np.ndarray | None, panel: bool) -> dict[str, Any] | None:
-    """Leave-one-unit-out elpd by importance weights 1/p, truncated at sqrt(draws) x mean."""
-    if log_likelihood is None:
+def _elpd(left_out: LeftOut | None, panel: bool) -> dict[str, Any] | None:
+    """Leave-one-unit-out elpd and its standard error, nats."""
+    if left_out is None:
         return None
-    flat = torch.from_numpy(log_likelihood).flatten(0, 1)
-    log_weight = -flat
-    ceiling = torch.logsumexp(log_weight, 0) - 0.5 * np.log(len(flat))
-    log_weight = torch.minimum(log_weight, ceiling)
-    each = torch.logsumexp(log_weight + flat, 0) - torch.logsumexp(log_weight, 0)
-    each = each.to(torch.float64)
-    se = float(each.std(correction=0)) * len(each) ** 0.5
+    each = left_out.elpd
     return {
         "estimate": float(each.sum()),
-        "se": se,
+        "se": float(each.std()) * len(each) ** 0.5,
         "per": "respondent" if panel else "comparison",
     }
 

@@ -13,6 +13,7 @@ from mixlogit.errors import UsageError
 from mixlogit.models.individual import unit_nodes
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
+from mixlogit.models.thin import thinned
 
 __all__ = ["held_out_log_scores", "recode"]
 
@@ -73,7 +74,7 @@ def held_out_log_scores(
     votes = _match(problem, test)
     known = votes.unit >= 0
     across = _at_levels(joint, votes.level)
-    theta = theta[torch.linspace(0, len(theta) - 1, min(64, len(theta))).round().long()]
+    theta = theta[thinned(len(theta), 64)]
     chance = torch.zeros(len(votes.sign), dtype=torch.float64)
     for one in theta.split(1):
         sampled = across.sampled(one)

@@ -106,6 +106,27 @@ class Problem:
         kept = torch.nonzero(chosen[codes]).squeeze(-1)
         return type(self)(self.data.take(kept), **self._options)
 
+    def unit_labels(self) -> list[str]:
+        """Respondent of each unit, with its group labels where respondents are split."""
+        units = self.units
+        assert self.data.respondent is not None
+        assert units.respondent is not None
+        labels = [self.data.respondent.labels[code] for code in units.respondent.tolist()]
+        if len(set(labels)) == len(labels):
+            return labels
+        for k, group in enumerate(self.spec.groups):
+            level = units.level[units.block, k].tolist()
+            labels = [f"{a} | {group.labels[code]}" for a, code in zip(labels, level, strict=True)]
+        return labels
+
+    def rescaled(self, factor: float) -> "Problem":
+        """The same problem with all margins, and with them the prior of the mean, rescaled."""
+        assert self.data.margin is not None
+        options = dict(self._options)
+        if self.priors.mean is not None:
+            options["priors"] = replace(self.priors, mean=self.priors.mean / factor)
+        return type(self)(replace(self.data, margin=factor * self.data.margin), **options)
+
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
         groups = tuple(
             GroupDesign(column, self.data.groups[column].labels, self.units.level[:, k])

@@ -1,0 +1,56 @@
+"""Leave-one-out predictive densities of units by Pareto-smoothed importance sampling."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mixlogit.models.psis import pareto_smooth
+from mixlogit.models.thin import thinned
+
+__all__ = ["k_limit", "leave_one_out"]
+
+_UNITS = 2000  # units smoothed at once
+_ELEMENTS = 4_000_000  # draws x units smoothed, but at least 200 draws
+
+
+def leave_one_out(
+    log_likelihood: NDArray[np.float32],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log predictive density of each unit given all others, and how far it can be trusted.
+
+    Args:
+        log_likelihood: `chain x draw x unit`, nats; a unit is a respondent or a comparison.
+
+    Returns:
+        elpd and Pareto k-hat, both `unit`-vectors (Vehtari, Gelman and Gabry 2017).
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(-1.0, 0.1, size=(1, 500, 3))
+        >>> elpd, k = leave_one_out(x.astype(np.float32))
+        >>> bool((np.abs(elpd + 1.0) < 0.1).all()), bool((k < 0.5).all())
+        (True, True)
+    """
+    flat = torch.from_numpy(log_likelihood).flatten(0, 1)
+    kept = min(len(flat), max(200, _ELEMENTS // flat.shape[1]))
+    flat = flat[thinned(len(flat), kept)].T
+    elpd, k_hat = [], []
+    for part in flat.split(_UNITS):
+        each = part.to(torch.float64)
+        log_weight, k = pareto_smooth(-each)
+        elpd.append(torch.logsumexp(log_weight + each, -1))
+        k_hat.append(k.clamp_min(-1.0))  # -inf where all weights are alike
+    return torch.cat(elpd).numpy(), torch.cat(k_hat).numpy()
+
+
+def k_limit(draws: int) -> float:
+    """Largest Pareto k that so many draws can be trusted with: `min(0.7, 1 - 1 / log10 S)`.
+
+    Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024), section 3.2.
+
+    Example:
+        >>> round(k_limit(2000), 2), round(k_limit(200), 2)
+        (0.7, 0.57)
+    """
+    return min(0.7, 1 - 1 / math.log10(draws))
