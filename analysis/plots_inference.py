@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_elbo", "plot_elpd", "plot_trace"]
 
 _MOST = 250  # draws of a chain drawn
+_LEVEL = 2.0  # nats: less than this to both sides is noise and is not blown up
 
 
 def plot_elbo(run: Any, ax: "Axes | None" = None) -> "Axes":
@@ -56,8 +57,11 @@ def plot_elbo(run: Any, ax: "Axes | None" = None) -> "Axes":
     ax.plot(np.arange(len(smooth)) + (width + 1) / 2, smooth, color=BLUE, linewidth=2)
     ax.set_xlabel("step of the guide")
     ax.set_ylabel("ELBO, nats")
+    middle, half = float(np.mean(ax.get_ylim())), float(np.ptp(ax.get_ylim())) / 2
+    ax.set_ylim(middle - max(half, _LEVEL), middle + max(half, _LEVEL))
+    ax.ticklabel_format(axis="y", useOffset=False)
     bare(ax)
-    heading(ax, f"ELBO, and its mean over {width} steps")
+    heading(ax, "ELBO of the guide" + (f", and its mean over {width} steps" if width > 1 else ""))
     return ax
 
 

@@ -176,8 +176,9 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
     kept = np.flatnonzero(~high)
     kept = kept[:: max(1, len(kept) // _MOST)]
     ax.scatter(x[kept], k[kept], s=12, color=BLUE, alpha=0.6, linewidths=0, label="reliable")
-    ax.scatter(x[high], k[high], s=28, color=ORANGE, marker="^", label=f"above {_K_LIMIT}")
-    ax.axhline(_K_LIMIT, color="black", linewidth=1, linestyle="--")
+    ax.axhline(_K_LIMIT, color="black", linewidth=1, linestyle="--", label=f"limit {_K_LIMIT}")
+    if high.any():
+        ax.scatter(x[high], k[high], s=28, color=ORANGE, marker="^", label="not reliable")
     if saved.panel and high.any():
         names = saved.tree["log_likelihood"]["unit"].to_numpy()
         for unit in np.flatnonzero(high)[np.argsort(-k[high])][:3]:

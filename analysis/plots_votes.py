@@ -48,7 +48,8 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
         raise UsageError("A choice curve needs votes with margins other than 0.")
     at = saved.tree["constant_data"]["bin_margin"].to_numpy()
     observed = saved.tree["observed_data"]["agreeing"].to_numpy()
-    made = saved.tree["posterior_predictive"]["agreeing"].to_numpy()
+    made = saved.draws("agreeing", "posterior_predictive")
+    assert made is not None
     ax = new_axes(ax)
     size = np.linspace(0.0, 1.06 * float(at.max()), _POINTS)
     low, middle, high = np.quantile(_agreement(saved, people, size), [0.05, 0.5, 0.95], axis=0)
@@ -123,7 +124,7 @@ def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
         strip.hist(np.maximum(p, 1 - p), bins=40, range=(0.5, 1.0), color=GREY, alpha=0.8)
         strip.axis("off")
     ax.set_xlim(0.5, 1.0)
-    ax.set_ylim(min(0.4, float(y.min()) - 0.02, float(low.min())), 1.01)
+    ax.set_ylim(min(0.38, float(y.min()) - 0.02), 1.01)
     ax.set_xlabel("predicted probability of the likelier answer")
     ax.set_ylabel("observed frequency")
     bare(ax)

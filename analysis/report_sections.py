@@ -279,9 +279,10 @@ def prediction(run: Material) -> Section:
 def _of_votes(run: Material) -> Iterator[Picture]:
     tree = run.saved.tree
     predictive = tree["posterior_predictive"] if "posterior_predictive" in tree.children else {}
-    if "agreeing" in predictive and "bin_margin" in tree["constant_data"]:
+    made = run.saved.draws("agreeing", "posterior_predictive") if predictive else None
+    if made is not None and "bin_margin" in tree["constant_data"]:
         observed = tree["observed_data"]["agreeing"].to_numpy()
-        low, high = np.quantile(predictive["agreeing"].to_numpy(), [0.05, 0.95], axis=0)
+        low, high = np.quantile(made, [0.05, 0.95], axis=0)
         inside = int(((observed >= low) & (observed <= high)).sum())
         words = (
             f"Choice curve: the observed share lies where the fit expects it in {inside} of "

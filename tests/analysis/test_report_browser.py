@@ -68,7 +68,7 @@ def test_it_renders_without_errors_requests_or_overflow(
         "return [...document.querySelectorAll('svg.picture')].map("
         "p => [p.getAttribute('aria-label'), p.getBoundingClientRect().width])"
     )
-    assert len(shown) >= 4
+    assert len(shown) >= 6
     assert all(words and 250 <= wide <= width for words, wide in shown)
 
 
