@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, data_card
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
+from mixlogit.models.elpd import unit_elpd
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -24,6 +25,7 @@ from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste_classes
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
@@ -40,6 +42,7 @@ def fit(
     data: Comparisons | ChoiceSets,
     family: str | None = None,
     *,
+    tastes: int = 1,
     random: Random | None = None,
     ties: Ties = "half",
     width: Width = "shared",
@@ -55,7 +58,7 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and of random tastes.
+    """Fit preference data: the posterior of strength and of tastes.
 
     What individuals have of their own is integrated out of the posterior (`infer`).
 
@@ -63,12 +66,15 @@ def fit(
         data: Comparisons or choice sets. With items or features the utilities are latent and
             the mean strength is fixed at 1: they carry the scale.
         family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
-            tastes "fixed" (then the default) or "lognormal".
+            tastes "fixed" (then the default) or "lognormal". "fixed" is also the default with
+            latent tastes, which share one distribution of strength.
+        tastes: Latent classes of taste, 1 to 6, each with utilities of its own.
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
         ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
-        by: Group columns with effects on the mean and the spread of strength.
+        by: Group columns with effects on the mean and the spread of strength, or, with latent
+            tastes, on the shares of the classes.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
@@ -90,10 +96,12 @@ def fit(
         True
     """
     options = _Options(panel, by, priors, classes, contrarians, ties, width)
-    family = _check_arguments(family, random, options, draws, inference)
+    family = _check_arguments(family, tastes, random, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     if random:
         return _fit_tastes(data, random, family, lapse, options, sampler)
+    if tastes > 1:
+        return _fit_classes(data, tastes, family, lapse, options, sampler)
     return _run(options.problem(data), family, lapse, sampler)
 
 
@@ -145,6 +153,22 @@ def _fit_tastes(
         return fit_tastes(tastes, options.priors or Priors(), sampler)
 
 
+def _fit_classes(
+    data: Comparisons | ChoiceSets,
+    n_tastes: int,
+    family: str,
+    lapse: bool,
+    options: _Options,
+    sampler: Sampler,
+) -> Posterior:
+    problem = options.problem(data)
+    refused = {"contrarians": options.contrarians}
+    check_tastes(n_tastes, problem, refused)
+    alone = replace(options, by=()).problem(data) if options.by else problem
+    with few_threads(len(data)), torch.random.fork_rng(devices=[]):
+        return fit_taste_classes(problem, alone, n_tastes, family, sampler, lapse=lapse)
+
+
 def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
     seed, progress = sampler.seed, sampler.progress
@@ -164,11 +188,20 @@ def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Poster
 
 
 def _check_arguments(
-    family: str | None, random: Random | None, options: _Options, draws: int, inference: str
+    family: str | None,
+    tastes: int,
+    random: Random | None,
+    options: _Options,
+    draws: int,
+    inference: str,
 ) -> str:
     """The family; refuses arguments that cannot be used."""
     if family is None:
-        family = "fixed" if random else "lognormal"
+        family = "fixed" if random or tastes > 1 else "lognormal"
+    if not 1 <= tastes <= MOST_TASTES:
+        raise UsageError(f"Expected 1 to {MOST_TASTES} tastes but got {tastes}.")
+    if random and tastes > 1:
+        raise UsageError("--tastes and --random are two models of taste. Name one of them.")
     if family not in FAMILIES:
         strength(family)  # says which families there are
     if options.classes < 2:
@@ -230,7 +263,7 @@ def _result(
         },
         "groups": _groups(named, problem),
         "tastes": {},
-        "elpd": _elpd(log_likelihood, problem.panel),
+        "elpd": unit_elpd(log_likelihood, panel=problem.panel),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
         "verdict": verdict.to_dict(),
@@ -270,24 +303,6 @@ def _groups(named: Named, problem: Problem) -> dict[str, Any]:
             for k, label in enumerate(named.coords["class_"])
         }
     return out
-
-
-def _elpd(log_likelihood: np.ndarray | None, panel: bool) -> dict[str, Any] | None:
-    """Leave-one-unit-out elpd by importance weights 1/p, truncated at sqrt(draws) x mean."""
-    if log_likelihood is None:
-        return None
-    flat = torch.from_numpy(log_likelihood).flatten(0, 1)
-    log_weight = -flat
-    ceiling = torch.logsumexp(log_weight, 0) - 0.5 * np.log(len(flat))
-    log_weight = torch.minimum(log_weight, ceiling)
-    each = torch.logsumexp(log_weight + flat, 0) - torch.logsumexp(log_weight, 0)
-    each = each.to(torch.float64)
-    se = float(each.std(correction=0)) * len(each) ** 0.5
-    return {
-        "estimate": float(each.sum()),
-        "se": se,
-        "per": "respondent" if panel else "comparison",
-    }
 
 
 def _held_out(

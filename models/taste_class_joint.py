@@ -106,9 +106,7 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
     generator = torch.Generator().manual_seed(seed)
     simple = joint
     if joint.spec.family != "fixed":
-        simple = TasteClassJoint(
-            problem, "fixed", joint.spec.n_tastes, lapse=joint.spec.lapse
-        )
+        simple = TasteClassJoint(problem, "fixed", joint.spec.n_tastes, lapse=joint.spec.lapse)
     chosen = _some_people(simple.classes, generator)
     part = simple.of(simple.classes.some(chosen))
     found = []

@@ -99,6 +99,25 @@ class TasteClassLikelihood:
         ]
         return torch.cat(parts, -1)
 
+    def posterior_nodes(
+        self,
+        family: StrengthFamily,
+        lapse: Tensor | None,
+        utilities: Tensor,
+        outcome: Tensor | None,
+        log_share: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Strengths and log weights of each respondent's nodes in each class, at one draw.
+
+        Returns:
+            Both `class_ x respondent x node`; the weights of a respondent sum to 1 over nodes
+            and classes.
+        """
+        arguments = self.folded(family, lapse, utilities, outcome)
+        strengths, log_mass = self.inner.nodes_of(*arguments)
+        log_mass = log_mass + log_share[0, self.share_block].T.unsqueeze(-1)
+        return strengths, log_mass - torch.logsumexp(log_mass, (0, 2), keepdim=True)
+
     def memberships(
         self,
         family: StrengthFamily,
