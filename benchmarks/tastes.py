@@ -32,9 +32,22 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
+def split_within(data: Comparisons, fraction: float, seed: int) -> tuple[Any, Any]:
+    """A share of each respondent's votes held out at random."""
+    assert data.respondent is not None
+    who = data.respondent.codes
+    generator = torch.Generator().manual_seed(seed)
+    shuffled = torch.randperm(len(who), generator=generator)
+    order = shuffled[torch.argsort(who[shuffled], stable=True)]  # by respondent, at random within
+    sizes = torch.bincount(who)
+    start = (sizes.cumsum(0) - sizes)[who[order]]
+    held = torch.arange(len(who)) - start < (fraction * sizes).round()[who[order]]
+    return data.take(order[~held].sort().values), data.take(order[held].sort().values)
+
+
 def gains(data: Comparisons, seed: int, models: list[str]) -> dict[str, float]:
     """Held-out gains of each model over one taste and one strength for all."""
-    train, test = data.split(0.2, seed=seed)
+    train, test = split_within(data, 0.2, seed)
     seen = torch.zeros(len(data.items), dtype=torch.bool)
     seen[train.item_a], seen[train.item_b] = True, True
     test = test.take(seen[test.item_a] & seen[test.item_b])

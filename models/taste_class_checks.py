@@ -52,8 +52,12 @@ def class_checks(
         f"Class {small} of {n} is all but empty; fit {n - 1} tastes.",
     )
     weight = _weight(joint) * decided
-    return [agree, empty, _bounded(joint, members, margin, weight), _told(joint, named)] + [
-        _different(margin, weight)
+    return [
+        agree,
+        empty,
+        _bounded(joint, members, margin, weight),
+        _told(joint, named),
+        _different(margin, weight),
     ]
 
 
