@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import linprog
 from torch import Tensor
 
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
@@ -18,7 +19,8 @@ __all__ = ["class_checks"]
 
 _FEW = 5.0  # respondents
 _ALIKE = 0.95  # correlation of two classes' margins
-_AGAINST = 1e-3  # share of a class's judgements
+_NEARLY = 0.1  # share of a class's judgements against it from which on it is not separable
+_LARGEST = 20_000_000  # free utilities x judgements of a class
 
 
 def class_checks(
@@ -33,7 +35,7 @@ def class_checks(
         members: Class probabilities of respondents.
     """
     sampled: Any = joint.sampled(joint.mode.unsqueeze(0))
-    margin, decided = _margins(joint, sampled.utilities[0])
+    margin = _margins(joint, sampled.utilities[0])
     filled = members.probability.sum(0)
     small = int(filled.argmin()) + 1
     n, least = joint.spec.n_tastes, 2.0 / len(starts.log_densities)
@@ -51,29 +53,25 @@ def class_checks(
         bool(filled.min() >= _FEW),
         f"Class {small} of {n} is all but empty; fit {n - 1} tastes.",
     )
-    weight = _weight(joint) * decided
     return [
         agree,
         empty,
-        _bounded(joint, members, margin, weight),
+        _bounded(joint, members, margin),
         _told(joint, named),
-        _different(margin, weight),
+        _different(margin, _weight(joint)),
     ]
 
 
-def _margins(joint: TasteClassJoint, utilities: Tensor) -> tuple[Tensor, Tensor]:
-    """Margins of what was chosen over its best rival (`class_ x row`), and 0 for ties else 1."""
+def _margins(joint: TasteClassJoint, utilities: Tensor) -> Tensor:
+    """Margins of what was chosen over each rival: `class_ x row x rival`; ties are NaN."""
     inner: Any = joint.classes.inner
     if not isinstance(inner, OutcomeLikelihood):
-        margin = latent_margins(inner.rows, utilities)
-        return margin, torch.ones_like(margin[0])
+        return latent_margins(inner.rows, utilities).unsqueeze(-1)
     margin = inner.judged.margins(utilities, inner.pairs)
     if isinstance(inner.model, TieModel):
-        return margin, (inner.model.level > 0).to(torch.float64)
+        return margin.masked_fill(inner.model.level == 0, torch.nan).unsqueeze(-1)
     rivals: Any = inner.model
-    missing = torch.isinf(rivals.mask)
-    missing[:, 0] = True  # the chosen alternative itself
-    return margin.masked_fill(missing, torch.inf).amin(-1), torch.ones_like(margin[0, :, 0])
+    return margin[..., 1:].masked_fill(torch.isinf(rivals.mask[:, 1:]), torch.nan)
 
 
 def _weight(joint: TasteClassJoint) -> Tensor:
@@ -84,19 +82,45 @@ def _weight(joint: TasteClassJoint) -> Tensor:
     return weight
 
 
-def _bounded(joint: TasteClassJoint, members: Members, margin: Tensor, weight: Tensor) -> Check:
-    """Whether every class has judgements against its own order; without, utilities run off."""
-    member = members.probability[joint.classes.inner.respondent].T * weight
-    against = (member * (margin < 0)).sum(-1) / member.sum(-1).clamp_min(1e-300)
-    worst = int(against.argmin()) + 1
+def _bounded(joint: TasteClassJoint, members: Members, margin: Tensor) -> Check:
+    """Whether some utilities explain all that a class has chosen; then they run off."""
+    of_row = members.probability.argmax(-1)[joint.classes.inner.respondent]
+    against = margin < 0  # a tie is not
+    found = [
+        c
+        for c in range(joint.spec.n_tastes)
+        if bool((of_row == c).any())
+        and float(against[c, of_row == c].double().mean()) < _NEARLY
+        and _separable(joint, of_row == c)
+    ]
+    first = found[0] + 1 if found else 1
     return Check(
-        "judgements against their class",
-        float(against.min()),
-        _AGAINST,
-        bool(against.min() >= _AGAINST),
-        f"Class {worst} is separable: its utilities predict every judgement, and only their "
-        "prior keeps them from growing without bound; fit fewer tastes.",
+        "separable classes",
+        float(len(found)),
+        0.0,
+        not found,
+        f"Class {first} is separable: some utilities explain every judgement of its members, "
+        "and only the prior keeps them from growing without bound; fit fewer tastes.",
     )
+
+
+def _separable(joint: TasteClassJoint, rows: Tensor) -> bool:
+    """Whether some utilities give all margins of these rows their sign: a linear program.
+
+    With fewer rows than utilities there is nothing to be found out: they do.
+    """
+    free, basis = joint.spec.n_utilities, joint.spec.utility_basis
+    if free * int(rows.sum()) > _LARGEST:
+        return False
+    units = torch.eye(free, dtype=torch.float64) if basis is None else basis
+    design = _margins(joint, units)[:, rows].flatten(1).T
+    design = design[~torch.isnan(design).any(-1)]
+    if not len(design):
+        return False
+    a_ub = np.column_stack([-design.numpy(), np.ones(len(design))])  # margin >= t
+    bounds = [(-1.0, 1.0)] * free + [(0.0, 1.0)]
+    goal = np.append(np.zeros(free), -1.0)
+    return bool(-linprog(goal, a_ub, np.zeros(len(design)), bounds=bounds).fun > 1e-7)
 
 
 def _told(joint: TasteClassJoint, named: Named) -> Check:
@@ -125,7 +149,7 @@ def _told(joint: TasteClassJoint, named: Named) -> Check:
 
 def _different(margin: Tensor, weight: Tensor) -> Check:
     """Whether two classes want the same and differ in strength alone."""
-    scaled = margin.clamp(-1e6, 1e6) * weight.sqrt()
+    scaled = (margin.nan_to_num(0.0) * weight.sqrt().unsqueeze(-1)).flatten(1)
     size = scaled.norm(dim=-1).clamp_min(1e-300)
     alike = (scaled @ scaled.T) / (size * size.unsqueeze(-1))
     alike.fill_diagonal_(-1.0)

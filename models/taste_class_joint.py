@@ -216,6 +216,6 @@ def ordered_by_share(joint: TasteClassJoint, theta: Tensor) -> Tensor:
         value = theta[0, site.start : site.stop].reshape(site.event_shape)
         if site.name == "utilities_free":
             out[0, site.start : site.stop] = value[order].reshape(-1)
-        elif site.name == "share_logits" or site.name.startswith("z_share:"):
+        elif site.name == "taste_logits" or site.name.startswith("z_taste:"):
             out[0, site.start : site.stop] = (value @ turn).reshape(-1)
     return out

@@ -73,9 +73,9 @@ def _group_shares(joint: TasteClassJoint, flat: Tensor) -> list[tuple[str, list[
     sites, basis = joint.unpack(flat), share_basis(joint.spec.n_tastes)
     out = []
     for group in joint.spec.groups:
-        scale = share_scale(sites[f"normal_scale_share:{group.column}"], joint.spec)
-        effect = scale.unsqueeze(-1).unsqueeze(-1) * sites[f"z_share:{group.column}"]
-        logits = sites["share_logits"].unsqueeze(-2) + effect
+        scale = share_scale(sites[f"normal_scale_taste:{group.column}"], joint.spec)
+        effect = scale.unsqueeze(-1).unsqueeze(-1) * sites[f"z_taste:{group.column}"]
+        logits = sites["taste_logits"].unsqueeze(-2) + effect
         out.append((group.column, list(group.labels), torch.softmax(logits @ basis, -1)))
     return out
 

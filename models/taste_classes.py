@@ -48,8 +48,8 @@ def taste_classes(likelihood: Any, spec: Spec) -> Classified:
     all orders of the classes. Group columns act on the shares: a multinomial logit.
 
     Sites: `utilities_free` (`class_ x free`), independent Normal(0, utility_sd);
-    `share_logits`, Normal(0, 1.5) coordinates of log shares that sum to zero; per group column
-    `normal_scale_share:COLUMN` and `z_share:COLUMN` (`label x class_ - 1`).
+    `taste_logits`, Normal(0, 1.5) coordinates of log shares that sum to zero; per group column
+    `normal_scale_taste:COLUMN` and `z_taste:COLUMN` (`label x class_ - 1`).
 
     Args:
         likelihood: A `TasteClassLikelihood`.
@@ -94,14 +94,14 @@ def share_basis(n_classes: int) -> Tensor:
 def _log_shares(spec: Spec) -> Tensor:
     """Log shares of every block: `... x block x class_`."""
     zero, size = torch.zeros((), dtype=torch.float64), spec.n_tastes - 1
-    logits = pyro.sample("share_logits", dist.Normal(zero, _SHARE_SD).expand((size,)).to_event(1))
+    logits = pyro.sample("taste_logits", dist.Normal(zero, _SHARE_SD).expand((size,)).to_event(1))
     logits = logits.unsqueeze(-2)
     for group in spec.groups:
-        normal = pyro.sample(f"normal_scale_share:{group.column}", dist.Normal(zero, 1.0))
+        normal = pyro.sample(f"normal_scale_taste:{group.column}", dist.Normal(zero, 1.0))
         scale = share_scale(normal, spec).unsqueeze(-1).unsqueeze(-1)
         shape = (len(group.labels), size)
         z = pyro.sample(
-            f"z_share:{group.column}", dist.Normal(zero, 1.0).expand(shape).to_event(2)
+            f"z_taste:{group.column}", dist.Normal(zero, 1.0).expand(shape).to_event(2)
         )
         logits = logits + scale * z[..., group.level, :]
     return torch.log_softmax(logits @ share_basis(spec.n_tastes), -1)
