@@ -1,7 +1,7 @@
 """Time and memory of a fit of latent tastes to many comparisons, and whether it finds the truth.
 
-    python benchmarks/taste_scale.py [--comparisons 1000000] [--respondents 50000]
-        [--tastes 3] [--features 20] [--family fixed]
+python benchmarks/taste_scale.py [--comparisons 1000000] [--respondents 50000]
+    [--tastes 3] [--features 20] [--family fixed]
 """
 
 import argparse

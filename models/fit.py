@@ -58,31 +58,26 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and of tastes.
-
-    What individuals have of their own is integrated out of the posterior (`infer`).
+    """Fit preference data: the posterior of strength and of tastes, individuals integrated out.
 
     Args:
-        data: Comparisons or choice sets. With items or features the utilities are latent and
-            the mean strength is fixed at 1: they carry the scale.
-        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
-            tastes "fixed" (then the default) or "lognormal". "fixed" is also the default with
-            latent tastes, which share one distribution of strength.
+        data: Comparisons or choice sets. Latent utilities carry the scale: mean strength is 1.
+        family: "fixed", "lognormal", "gamma", "normal" or "classes"; with random tastes "fixed"
+            or "lognormal". The default is "lognormal", and "fixed" with either kind of tastes.
         tastes: Latent classes of taste, 1 to 6, each with utilities of its own.
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
         ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
-        by: Group columns with effects on the mean and the spread of strength, or, with latent
-            tastes, on the shares of the classes.
+        by: Group columns with effects on strength or, with latent tastes, on their shares.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
-        priors: The priors.
+        priors: Of the population's parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
-        evidence: Weigh mixed against fixed strength, or random against fixed tastes.
+        evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
-        seed: Seed.
+        seed: Of the draws and of the starts.
         progress: Called with a stage, steps done and steps in all.
 
     Raises:
@@ -91,7 +86,7 @@ def fit(
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> posterior = fit(data, "lognormal", evidence=False, draws=400)
+        >>> posterior = fit(data, evidence=False, draws=400)
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """

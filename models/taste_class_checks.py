@@ -120,7 +120,8 @@ def _separable(joint: TasteClassJoint, rows: Tensor) -> bool:
     a_ub = np.column_stack([-design.numpy(), np.ones(len(design))])  # margin >= t
     bounds = [(-1.0, 1.0)] * free + [(0.0, 1.0)]
     goal = np.append(np.zeros(free), -1.0)
-    return bool(-linprog(goal, a_ub, np.zeros(len(design)), bounds=bounds).fun > 1e-7)
+    found = linprog(goal, a_ub, np.zeros(len(design)), bounds=bounds)
+    return found.x is not None and float(found.x[-1]) > 1e-7
 
 
 def _told(joint: TasteClassJoint, named: Named) -> Check:

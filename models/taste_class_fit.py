@@ -11,6 +11,7 @@ from mixlogit.models.checks import make_checks
 from mixlogit.models.elpd import unit_elpd
 from mixlogit.models.individual import strength_table
 from mixlogit.models.infer import Inferred, Sampler, infer
+from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_checks import class_checks
@@ -97,32 +98,18 @@ def fit_taste_classes(
     members = class_members(joint, flat)
     checks = make_checks(joint, inferred, named, prior)
     checks += class_checks(joint, starts, named, members)
-    weighed = _evidence(problem, alone, joint, sampler) if sampler.evidence else None
     thin = theta[:, :: max(1, theta.shape[1] // _KEPT)]  # each costs an evaluation of all nodes
     log_likelihood = unit_log_likelihood(problem, joint, thin)
+    weighed = _evidence(problem, alone, joint, sampler) if sampler.evidence else None
     seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
-        "family": family,
-        "panel": True,
-        "lapse": lapse,
-        "n": data_card(problem.data)["n"],
-        "parameters": {
-            name: summarise(value) for name, value in _scalars(named.values, n_tastes).items()
-        },
-        "groups": _groups(problem, named.values, n_tastes),
-        "tastes": {
-            **tastes_record(named, members),
-            "starts": {
-                "log_densities": list(starts.log_densities),
-                "respondents": starts.respondents,
-            },
-        },
+        **_about(problem, joint, named),
+        "tastes": {**tastes_record(named, members), "starts": vars(starts)},
         "elpd": unit_elpd(log_likelihood, panel=True),
         "evidence": weighed,
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(weighed, family).to_dict(),
         "inference": inferred.method,
-        "priors": {**vars(problem.priors), "mean": 1.0},
         "seed": sampler.seed,
         "seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
@@ -134,6 +121,22 @@ def fit_taste_classes(
 
     strengths = strength_table(problem, members.individuals)
     return Posterior(tree, record, strengths, held_out, membership_table(problem, members))
+
+
+def _about(problem: Problem, joint: TasteClassJoint, named: Named) -> dict[str, Any]:
+    """The parts of the record that say what was fitted, and the parameters."""
+    spec = joint.spec
+    return {
+        "family": spec.family,
+        "panel": True,
+        "lapse": spec.lapse,
+        "n": data_card(problem.data)["n"],
+        "parameters": {
+            name: summarise(value) for name, value in _scalars(named.values, spec.n_tastes).items()
+        },
+        "groups": _groups(problem, named.values, spec.n_tastes),
+        "priors": {**vars(problem.priors), "mean": 1.0},
+    }
 
 
 def _method(joint: TasteClassJoint, sampler: Sampler) -> Any:

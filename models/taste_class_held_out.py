@@ -146,10 +146,11 @@ def _predicted(
         margin = latent_margins(votes.rows, arguments[2])
         log_p = log_lapsed(logsigmoid(strengths[:, who] * margin.unsqueeze(-1)), rate)
         return torch.logsumexp(log_p + weight, (0, 2))
-    outcome = arguments[3] if len(arguments) > 3 else None
-    strengths, widths, log_mass = fitted.joint_nodes(*arguments[:3], outcome)
+    family, lapse, utilities, *rest = arguments
+    outcome = rest[0] if rest else None
+    strengths, widths, log_mass = fitted.joint_nodes(family, lapse, utilities, outcome)
     log_weight = _posterior(log_mass, log_share)
-    margin = votes.judged.margins(arguments[2], votes.pairs)
+    margin = votes.judged.margins(utilities, votes.pairs)
     options = votes.model.n_options
     options = options.unsqueeze(-1) if options.dim() else options
     parts = []

@@ -80,7 +80,7 @@ class Starts:
         respondents: Number of respondents that they were made on.
     """
 
-    log_densities: tuple[float, ...]
+    log_densities: list[float]
     respondents: int
 
     @property
@@ -125,7 +125,7 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
             best = value, finished
     assert best is not None
     joint.mode = ordered_by_share(joint, best[1])
-    return Starts(tuple(value for value, _ in found), int(chosen.sum()))
+    return Starts([value for value, _ in found], int(chosen.sum()))
 
 
 def _different(found: list[tuple[float, Tensor]]) -> list[tuple[float, Tensor]]:

@@ -195,7 +195,9 @@ class TasteClassLikelihood:
         place = chosen.to(torch.long).cumsum(0) - 1
         return self._of(rows, place[who[rows]], torch.nonzero(chosen).squeeze(-1))
 
-    def _of(self, rows: slice | Tensor, respondent: Tensor, members: Tensor) -> Any:
+    def _of(
+        self, rows: slice | Tensor, respondent: Tensor, members: Tensor
+    ) -> "TasteClassLikelihood":
         inner = self.inner.part(rows, respondent, len(members))
         return TasteClassLikelihood(inner, self.share_block[members], self.n_classes, self._nodes)
 
