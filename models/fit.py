@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste_classes
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
@@ -41,6 +42,7 @@ def fit(
     data: Comparisons | ChoiceSets,
     family: str | None = None,
     *,
+    tastes: int = 1,
     random: Random | None = None,
     ties: Ties = "half",
     width: Width = "shared",
@@ -56,28 +58,26 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and of random tastes.
-
-    What individuals have of their own is integrated out of the posterior (`infer`).
+    """Fit preference data: the posterior of strength and of tastes, individuals integrated out.
 
     Args:
-        data: Comparisons or choice sets. With items or features the utilities are latent and
-            the mean strength is fixed at 1: they carry the scale.
-        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
-            tastes "fixed" (then the default) or "lognormal".
+        data: Comparisons or choice sets. Latent utilities carry the scale: mean strength is 1.
+        family: "fixed", "lognormal", "gamma", "normal" or "classes"; with random tastes "fixed"
+            or "lognormal". The default is "lognormal", and "fixed" with either kind of tastes.
+        tastes: Latent classes of taste, 1 to 6, each with utilities of its own.
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
         ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
-        by: Group columns with effects on the mean and the spread of strength.
+        by: Group columns with effects on strength or, with latent tastes, on their shares.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
-        priors: The priors.
+        priors: Of the population's parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
-        evidence: Weigh mixed against fixed strength, or random against fixed tastes.
+        evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
-        seed: Seed.
+        seed: Of the draws and of the starts.
         progress: Called with a stage, steps done and steps in all.
 
     Raises:
@@ -86,15 +86,17 @@ def fit(
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> posterior = fit(data, "lognormal", evidence=False, draws=400)
+        >>> posterior = fit(data, evidence=False, draws=400)
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """
     options = _Options(panel, by, priors, classes, contrarians, ties, width)
-    family = _check_arguments(family, random, options, draws, inference)
+    family = _check_arguments(family, tastes, random, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     if random:
         return _fit_tastes(data, random, family, lapse, options, sampler)
+    if tastes > 1:
+        return _fit_classes(data, tastes, family, lapse, options, sampler)
     return _run(options.problem(data), family, lapse, sampler)
 
 
@@ -146,6 +148,22 @@ def _fit_tastes(
         return fit_tastes(tastes, options.priors or Priors(), sampler)
 
 
+def _fit_classes(
+    data: Comparisons | ChoiceSets,
+    n_tastes: int,
+    family: str,
+    lapse: bool,
+    options: _Options,
+    sampler: Sampler,
+) -> Posterior:
+    problem = options.problem(data)
+    refused = {"contrarians": options.contrarians}
+    check_tastes(n_tastes, problem, refused)
+    alone = replace(options, by=()).problem(data) if options.by else problem
+    with few_threads(len(data)), torch.random.fork_rng(devices=[]):
+        return fit_taste_classes(problem, alone, n_tastes, family, sampler, lapse=lapse)
+
+
 def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
     seed, progress = sampler.seed, sampler.progress
@@ -165,11 +183,20 @@ def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Poster
 
 
 def _check_arguments(
-    family: str | None, random: Random | None, options: _Options, draws: int, inference: str
+    family: str | None,
+    tastes: int,
+    random: Random | None,
+    options: _Options,
+    draws: int,
+    inference: str,
 ) -> str:
     """The family; refuses arguments that cannot be used."""
     if family is None:
-        family = "fixed" if random else "lognormal"
+        family = "fixed" if random or tastes > 1 else "lognormal"
+    if not 1 <= tastes <= MOST_TASTES:
+        raise UsageError(f"Expected 1 to {MOST_TASTES} tastes but got {tastes}.")
+    if random and tastes > 1:
+        raise UsageError("--tastes and --random are two models of taste. Name one of them.")
     if family not in FAMILIES:
         strength(family)  # says which families there are
     if options.classes < 2:

@@ -197,6 +197,9 @@ def _best_mode(
 
 def _mode_of_many(joint: LogJoint) -> Mode:
     """The mode with many parameters; item utilities start at those of fixed strength."""
+    own = getattr(joint, "derivatives", None)
+    if own is not None:
+        return find_mode(joint, joint.start(), derivatives=own)
     of_items = getattr(joint.likelihood, "of_item_pairs", False)
     if joint.spec.utility_basis is None or not of_items:
         return find_mode(joint, joint.start())

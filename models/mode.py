@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["Mode", "find_mode", "gradient_and_hessian"]
+__all__ = ["Mode", "find_mode", "gradient_and_hessian", "lbfgs"]
 
 from dataclasses import dataclass
 from functools import partial
@@ -81,7 +81,7 @@ def find_mode(
     theta, evaluations = start.detach().clone(), 0
     differentiate = derivatives or partial(gradient_and_hessian, objective)
     if theta.shape[-1] > _MANY and derivatives is None:
-        theta, evaluations = _lbfgs(objective, theta)
+        theta, evaluations = lbfgs(objective, theta)
         steps = 3
     value, gradient, hessian = differentiate(theta)
     evaluations += 1
@@ -114,7 +114,7 @@ def _ascent(gradient: Tensor, hessian: Tensor) -> Tensor:
     return direction * (3.0 / length.clamp_min(3.0))
 
 
-def _lbfgs(objective: Objective, start: Tensor) -> tuple[Tensor, int]:
+def lbfgs(objective: Objective, start: Tensor) -> tuple[Tensor, int]:
     """Maximise by L-BFGS with a strong Wolfe line search."""
     theta, count = start.clone().requires_grad_(), 0
     optimiser = torch.optim.LBFGS(

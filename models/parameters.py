@@ -12,7 +12,7 @@ from mixlogit.models.outcome_parameters import outcome_values
 from mixlogit.models.problem import Problem
 from mixlogit.models.quantile import half_normal_from_normal
 
-__all__ = ["Named", "named_parameters", "prior_parameters"]
+__all__ = ["Named", "named_parameters", "prior_parameters", "spread_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
         out |= effects
         dims |= {name: (name.split(":", 1)[1],) for name in effects}
         family = base
-    out = {"mean": family.mean[:, 0], **_spread(family), **out}
+    out = {"mean": family.mean[:, 0], **spread_values(family), **out}
     if spec.anchored:
         out.pop("mean")
     if spec.family == "fixed":
@@ -82,7 +82,7 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
     return Named(arrays, dims, coords)
 
 
-def _spread(family: StrengthFamily) -> dict[str, Tensor]:
+def spread_values(family: StrengthFamily) -> dict[str, Tensor]:
     """cv, and the sd of log strength or, where strength is signed, sd and P(b < 0)."""
     out = {"cv": family.cv[:, 0]}
     if isinstance(family, Normal):

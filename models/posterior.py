@@ -115,12 +115,30 @@ class Posterior:
 
     def tastes(self) -> pd.DataFrame:
         """Individual tastes: mean and sd of each coefficient; empty unless tastes are random."""
-        return self._tastes.copy()
+        return pd.DataFrame() if self._latent else self._tastes.copy()
+
+    def memberships(self) -> pd.DataFrame:
+        """Most probable class of each respondent and all probabilities; with latent tastes."""
+        return self._tastes.copy() if self._latent else pd.DataFrame()
+
+    @property
+    def _latent(self) -> bool:
+        """Whether tastes are latent classes."""
+        return "class_" in self._tastes
 
     def utilities(self) -> pd.DataFrame:
-        """Item utilities or feature weights, one row each; empty where margins were given."""
+        """Item utilities or feature weights, one row each; empty where margins were given.
+
+        With latent tastes the rows have two labels, class and item or feature.
+        """
         posterior = self._tree["posterior"].to_dataset()
         for name, axis in (("utility", "item"), ("weight", "feature")):
+            if name in posterior and "class_" in posterior[name].dims:
+                stacked = posterior[name].stack(row=("class_", axis)).transpose("row", ...)
+                index = pd.MultiIndex.from_tuples(
+                    [(str(c), str(k)) for c, k in stacked["row"].values], names=["class_", axis]
+                )
+                return pd.DataFrame([summarise(d) for d in stacked.to_numpy()], index=index)
             if name in posterior:
                 draws = posterior[name].transpose(axis, ...).to_numpy()
                 rows = {

@@ -10,6 +10,7 @@ from torch import Tensor
 from mixlogit.choice.batching import select
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
+from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.data import ChoiceSets
 from mixlogit.models.diagnose import Diagnosis
@@ -47,7 +48,7 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
         if n_units > _COMPARISONS:
             return None
         cost *= _CHOICE_NODES
-    elif isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
+    elif not isinstance(likelihood, PanelLikelihood):  # integrated anew at each draw
         cost = max(n_units, 3 * likelihood.n_entries)
     kept = min(draws, max(10, _ELEMENTS // (chains * cost)))
     thin = theta[:, thinned(draws, kept)].reshape(-1, 1, size)

@@ -13,7 +13,7 @@ __all__ = ["fit"]
 
 _FAMILY = (
     "Strength family: fixed, lognormal (default), gamma, normal or classes; with --random fixed "
-    "(default) or lognormal."
+    "or lognormal. With --random or --tastes the default is fixed."
 )
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
 _WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
@@ -48,6 +48,9 @@ _Ties = Annotated[
     typer.Option(help="Ties as half votes, or modelled."),
 ]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
+_Tastes = Annotated[
+    int, typer.Option(help="Latent classes of taste, 1 to 6; --by acts on shares.", metavar="C")
+]
 _Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
 _Correlated = Annotated[
     bool,
@@ -76,6 +79,7 @@ def fit(
     contrarians: _Contrarians = False,
     ties: _Ties = "half",
     width: _Width = "shared",
+    tastes: _Tastes = 1,
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -103,20 +107,20 @@ def fit(
         "lapse": _beta(prior_lapse),
         "utility_sd": prior_utility,
     }
-    family = family or ("fixed" if random else "lognormal")
+    family = family or ("fixed" if random or tastes > 1 else "lognormal")
     call = replace(call, options={**call.options, "family": family})
     given = {name: value for name, value in priors.items() if value is not None}
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
     asked |= {"ties": ties, "width": width}
-    tastes = {"random": random, "correlated": factors or correlated}
-    tastes |= {"draws": taste_draws, "sampling": sampling}
+    own = {"random": random, "correlated": factors or correlated}
+    own |= {"draws": taste_draws, "sampling": sampling}
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction}
-        return run_maximum(call, asked, tastes, of_posteriors)
+        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
+        return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians}
-    return run_posterior(call, asked, tastes, given, test, test_fraction)
+    asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
+    return run_posterior(call, asked, own, given, test, test_fraction)
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

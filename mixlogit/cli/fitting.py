@@ -8,7 +8,7 @@ from typing import Any
 
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import Trace, data_record, report_text, write_results
-from mixlogit.cli.summary import checks_line, data_line, maximum_table
+from mixlogit.cli.summary import checks_line, data_line, maximum_table, model_words
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
@@ -47,7 +47,7 @@ def run_posterior(
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
-        what = "random tastes" if tastes["random"] else asked["family"]
+        what = model_words(asked["family"], asked["tastes"], random=bool(tastes["random"]))
         with call.terminal.progress(f"fit      {what}") as show:
             trace = Trace(show)
             posterior = ml.fit(

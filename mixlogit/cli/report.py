@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixlogit.cli.summary import checks_line, number, strength_table
+from mixlogit.cli.summary import (
+    checks_line,
+    model_words,
+    number,
+    strength_table,
+    utilities_table,
+)
 from mixlogit.cli.terminal import Progress
 from mixlogit.run import write_json, write_text
 
@@ -54,13 +60,14 @@ def report_text(
         truth: Known values by parameter, to be shown beside the estimates.
     """
     what = "panel" if result["panel"] else "per comparison"
-    family = result["family"]
-    if result.get("random"):
-        family = "random tastes" + (", lognormal strength" if family == "lognormal" else "")
-    lines = [f"fit      {family}, {what}, {result['seconds']['total']:.1f} s"]
+    classes = result["tastes"].get("classes", {})
+    model = model_words(result["family"], len(classes) or 1, random=bool(result.get("random")))
+    lines = [f"fit      {model}, {what}, {result['seconds']['total']:.1f} s"]
     lines += [f"checks   {checks_line(posterior.checks)}"]
     lines += [f"         {check.advice}" for check in posterior.checks if not check.ok]
     lines += ["", strength_table(posterior.summary(), truth=truth)]
+    if classes:
+        lines += ["", utilities_table(classes)]
     groups = posterior.group_summary()
     if len(groups):
         lines += ["", strength_table(groups, title="By group")]
