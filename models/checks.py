@@ -15,7 +15,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
 from mixlogit.models.verdict import Check
 
-__all__ = ["make_checks", "quadrature_error", "r_hat"]
+__all__ = ["elbo_gain", "make_checks", "quadrature_error", "r_hat"]
 
 _FINE = 61  # nodes of the rule that the fit's own is compared with
 
@@ -44,6 +44,27 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
                 "Ask for more --posterior-draws, or run with --inference nuts.",
             )
         )
+    gain = elbo_gain(inferred.elbo)
+    if gain is not None:
+        checks.append(
+            Check(
+                "ELBO still rising",
+                gain,
+                0.5,
+                gain <= 0.5,
+                "The guide has not settled, nats in its last steps: run with --inference nuts.",
+            )
+        )
+    apart = inferred.spread_of_modes
+    checks.append(
+        Check(
+            "restarts reach one mode",
+            apart,
+            0.01,
+            apart <= 0.01,
+            "The posterior has several modes, nats apart: fit a simpler model, or use NUTS.",
+        )
+    )
     worst = max(r_hat(value) for value in named.values.values())
     checks.append(
         Check(
@@ -77,6 +98,20 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
             )
         )
     return checks
+
+
+def elbo_gain(elbo: list[float]) -> float | None:
+    """How much the ELBO rose over its last half, nats; 0 where it fell, None if it is short.
+
+    Example:
+        >>> elbo_gain([-9.0, -5.0, -3.0, -2.0, -1.5, -1.2, -1.1, -1.1])
+        0.25
+    """
+    quarter = len(elbo) // 4
+    if quarter < 2:
+        return None
+    before, after = elbo[-2 * quarter : -quarter], elbo[-quarter:]
+    return max(0.0, round(float(np.mean(after) - np.mean(before)), 12))
 
 
 def r_hat(draws: np.ndarray) -> float:

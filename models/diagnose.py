@@ -34,14 +34,15 @@ _WORDS = {
     "and strength alone misleads; compare with random tastes (--random).",
     "tied": "Ties are not as frequent as the fit expects at every size of margin: try the other "
     "--ties model, or --width.",
-    "level_share": "Grades are not used as often as the fit expects: try --width respondent.",
+    "mean_grade": "Grades do not rise with the margin as the fit expects: try --width, or leave "
+    "them out.",
 }
 _NAMES = {
     "agreeing": "agreement by margin",
     "respondent_sd": "spread between respondents",
     "taste": "taste in residuals",
     "tied": "ties by margin",
-    "level_share": "use of grades",
+    "mean_grade": "grades by margin",
 }
 
 
@@ -225,17 +226,21 @@ def _predictions(found: Replicated, calibration: Reliability | None) -> list[Che
 
 
 def _influence(problem: Problem, found: LeftOut | None) -> list[Check]:
-    """Whether single units weigh so much that leaving them out cannot be computed."""
-    if found is None:
+    """Whether single respondents weigh so much that leaving them out cannot be computed.
+
+    Without a panel there is no such check: one comparison weighs next to nothing, and the tail of
+    weights that are all alike has no meaning.
+    """
+    if found is None or not problem.panel:
         return []
     high = np.flatnonzero(found.k_hat > found.limit)
     share = len(high) / len(found.k_hat)
-    words = f"{len(high)} comparisons weigh"
-    if problem.panel:
-        labels = problem.unit_labels()
-        worst = high[np.argsort(-found.k_hat[high])][:_NAMED]
-        names = ", ".join(labels[unit] for unit in worst)
-        more = f" and {len(high) - _NAMED} more" if len(high) > _NAMED else ""
-        words = f"Respondents {names}{more} weigh"
-    advice = f"{words} so much that the elpd is not to be trusted: look at them, or fit without."
+    labels = problem.unit_labels()
+    worst = high[np.argsort(-found.k_hat[high])][:_NAMED]
+    names = ", ".join(labels[unit] for unit in worst)
+    more = f" and {len(high) - _NAMED} more" if len(high) > _NAMED else ""
+    advice = (
+        f"Respondents {names}{more} weigh so much that the elpd is not to be trusted: look at "
+        "them, or fit without."
+    )
     return [Check("share of high leave-one-out k", share, _HIGH, share <= _HIGH, advice)]

@@ -25,8 +25,7 @@ class Replicated:
     """Figures of the data, and of replicated answers.
 
     Attributes:
-        observed: By name: `agreeing` and `tied` (`bin`), `level_share` (`level`),
-            `respondent_sd`, `taste`.
+        observed: By name: `agreeing`, `tied` and `mean_grade` (`bin`), `respondent_sd`, `taste`.
         replicated: The same with an axis `replicate` before.
         p_value: How likely the observed figure (the farthest one out of several) is under the
             fit, by name.
@@ -76,6 +75,8 @@ def compare_with_replicates(problem: Problem, predicted: Predicted) -> Replicate
         sets["agreeing"] = votes.agreeing, votes.again
         if votes.has_ties:
             sets["tied"] = votes.tied, votes.again
+        if int(predicted.answers.level.max()) > 1:
+            sets["mean_grade"] = votes.mean_grade, votes.again
     if problem.data.respondent is not None:
         sets["respondent_sd"] = votes.respondent_sd, votes.others
         if votes.design is not None:
@@ -84,25 +85,13 @@ def compare_with_replicates(problem: Problem, predicted: Predicted) -> Replicate
     replicated = {
         name: np.stack([of(one) for one in source]) for name, (of, source) in sets.items()
     }
-    if int(predicted.answers.level.max()) > 1:
-        observed["level_share"], replicated["level_share"] = _levels(predicted)
     p = {name: tail_probability(observed[name], replicated[name]) for name in observed}
     return Replicated(observed, replicated, p, votes.bin_margin())
 
 
-def _levels(predicted: Predicted) -> tuple[Array, Array]:
-    """Share of each grade, ties as grade 0: observed `level`, replicated `replicate x level`."""
-    level, answers = predicted.answers.level.numpy(), predicted.answers
-    top = int(level.max()) + 1
-    recorded = answers.recorded[:, predicted.rows].numpy().sum(1)
-    seen = np.bincount(level, recorded, top) / recorded.sum()
-    again = level[predicted.again.numpy()]
-    return seen, np.stack([np.bincount(one, minlength=top) / len(one) for one in again])
-
-
 @dataclass(frozen=True, eq=False)
 class _Votes:
-    """Agreement with the margin: 1, -1, 0 for ties; observed and replicated, in one order.
+    """Agreement with the margin: 1, -1, 0 for ties, times the grade; observed and replicated.
 
     `expected` is the mean of `again`, `expected_new` that of `others`.
     """
@@ -126,6 +115,7 @@ class _Votes:
         margin = predicted.margin[rows]
         forward = torch.ones_like(margin) if _is_set(problem) else margin.sign()
         direction = answers.direction.expand(-1, len(predicted.margin))[:, rows].double()
+        direction = direction * answers.level.clamp_min(1).unsqueeze(-1)
         recorded = (answers.recorded[:, rows] * direction).sum(0)
         kept = forward != 0
         which = torch.arange(len(rows))
@@ -146,8 +136,8 @@ class _Votes:
             observed=turned[0],
             again=turned[1],
             others=turned[2],
-            expected=turned[1].mean(0),
-            expected_new=turned[2].mean(0),
+            expected=np.sign(turned[1]).mean(0),
+            expected_new=np.sign(turned[2]).mean(0),
             design=_design(problem, rows[kept]),
             forward=forward[kept].numpy(),
         )
@@ -156,16 +146,21 @@ class _Votes:
         """Share that agrees, by bin: of decided votes where ties are modelled, else of all."""
         counted = agree != 0 if self.has_ties else np.ones(len(agree), dtype=bool)
         votes = np.bincount(self.bin[counted], minlength=self.n_bins)
-        share = np.bincount(self.bin[counted], (agree[counted] + 1) / 2, self.n_bins)
+        share = np.bincount(self.bin[counted], (np.sign(agree[counted]) + 1) / 2, self.n_bins)
         return share / np.maximum(votes, 1)
 
     def tied(self, agree: Array) -> Array:
         """Share of ties, by bin."""
         return np.bincount(self.bin, agree == 0, self.n_bins) / np.bincount(self.bin)
 
+    def mean_grade(self, agree: Array) -> Array:
+        """Mean grade of decided votes, by bin."""
+        votes = np.bincount(self.bin, agree != 0, self.n_bins)
+        return np.bincount(self.bin, np.abs(agree), self.n_bins) / np.maximum(votes, 1)
+
     def respondent_sd(self, agree: Array) -> Array:
         """Sd between respondents of the share that agrees, beyond what the fit expects of it."""
-        away = (agree - self.expected_new) / 2
+        away = (np.sign(agree) - self.expected_new) / 2
         votes = np.bincount(self.unit)
         total = np.bincount(self.unit, away)
         used = votes > 1
@@ -174,7 +169,7 @@ class _Votes:
     def taste(self, agree: Array) -> Array:
         """Largest singular value of residuals summed by respondent and item (or feature)."""
         assert self.design is not None
-        away = self.forward * (agree - self.expected) / 2
+        away = self.forward * (np.sign(agree) - self.expected) / 2
         size = int(self.unit.max()) + 1
         if self.design.ndim == 2 and self.design.dtype.kind == "i":  # the two items
             width = int(self.design.max()) + 1

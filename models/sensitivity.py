@@ -38,7 +38,7 @@ def power_sensitivity(draws: Array, log_part: Array) -> float:
         log_weight = torch.from_numpy((power - 1) * log_part)
         weight = pareto_smooth(log_weight.unsqueeze(0))[0][0].exp().numpy()
         total += _distance(draws, weight)
-    return total / (2 * np.log2(1 + _STEP))
+    return float(total / (2 * np.log2(1 + _STEP)))
 
 
 def _distance(draws: Array, weight: Array) -> float:

@@ -141,7 +141,7 @@ def _sample_stats(problem: Problem, inferred: Inferred, found: Diagnosis) -> xr.
 
 def _figures(found: Diagnosis) -> tuple[xr.Dataset, xr.Dataset]:
     """Figures of the data and of its replicates; predicted probabilities and calibration."""
-    dims = {"agreeing": ("bin",), "tied": ("bin",), "level_share": ("level",)}
+    dims = {"agreeing": ("bin",), "tied": ("bin",), "mean_grade": ("bin",)}
     seen = {name: (dims.get(name, ()), value) for name, value in found.replicated.observed.items()}
     made: dict[str, Any] = {
         name: (("chain", "draw", *dims.get(name, ())), value[None])

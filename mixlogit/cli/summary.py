@@ -33,6 +33,7 @@ _WORDS = {
 }
 _WIDTH = 34
 _SHOWN = 30  # items or features whose utilities by class are printed
+_LINE = 100  # width of the lines of checks
 
 
 def plural(count: int, noun: str) -> str:
@@ -98,9 +99,15 @@ def number(value: float | None) -> str:
 
 
 def checks_line(checks: Iterable[Any]) -> str:
-    """Every check with its value, and whether it holds."""
-    words = (f"{c.name} {number(c.value)} {'ok' if c.ok else 'FAILED'}" for c in checks)
-    return "   ".join(words)
+    """Every check with its value, and whether it holds; a line holds as many as fit."""
+    lines: list[str] = []
+    for check in checks:
+        words = f"{check.name} {number(check.value)} {'ok' if check.ok else 'FAILED'}"
+        if lines and len(lines[-1]) + len(words) < _LINE:
+            lines[-1] += f"   {words}"
+        else:
+            lines.append(words)
+    return "\n         ".join(lines)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

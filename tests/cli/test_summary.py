@@ -58,6 +58,9 @@ def test_checks_line() -> None:
         SimpleNamespace(name="effective draws", value=12.0, ok=False),
     ]
     assert checks_line(checks) == "Pareto k 0.31 ok   effective draws 12.00 FAILED"
+    lines = checks_line(6 * checks).split("\n")
+    assert len(lines) == 3
+    assert lines[1].startswith("         Pareto k")
 
 
 def test_table_shows_two_figures_of_the_sd() -> None:

@@ -38,8 +38,10 @@ def test_dimensions_have_names(posterior):
     assert set(tree.children) == {
         "posterior",
         "prior",
+        "log_prior",
         "sample_stats",
         "log_likelihood",
+        "posterior_predictive",
         "observed_data",
         "constant_data",
     }
@@ -167,6 +169,7 @@ def test_summary_and_record(margins):
         "tastes",
         "elpd",
         "evidence",
+        "identified",
         "checks",
         "verdict",
         "inference",
