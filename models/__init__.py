@@ -1,9 +1,20 @@
 """Pyro programs of preference strength, their inference, and the posterior."""
 
+from mixlogit.models.compare import ModelComparison, compare
 from mixlogit.models.fit import fit
 from mixlogit.models.maximum import Maximum, maximum
 from mixlogit.models.posterior import Posterior, open_run
 from mixlogit.models.priors import Priors
 from mixlogit.models.taste_problem import RandomTastes
 
-__all__ = ["Maximum", "Posterior", "Priors", "RandomTastes", "fit", "maximum", "open_run"]
+__all__ = [
+    "Maximum",
+    "ModelComparison",
+    "Posterior",
+    "Priors",
+    "RandomTastes",
+    "compare",
+    "fit",
+    "maximum",
+    "open_run",
+]

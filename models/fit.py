@@ -11,6 +11,7 @@ import torch
 
 from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, data_card
+from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.evidence import Evidence, weigh_evidence
@@ -18,14 +19,15 @@ from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
 from mixlogit.models.infer import Inferred, Progress, Sampler, infer
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.outcome_held_out import outcome_held_out
+from mixlogit.models.loo import elpd
+from mixlogit.models.outcome_held_out import outcome_held_out, outcome_log_scores
 from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_fit import fit_tastes
-from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
+from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
 from mixlogit.models.tree import make_tree, unit_log_likelihood
 from mixlogit.models.verdict import give_verdict
@@ -93,8 +95,12 @@ def fit(
     family = _check_arguments(family, random, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     if random:
-        return _fit_tastes(data, random, family, lapse, options, sampler)
-    return _run(options.problem(data), family, lapse, sampler)
+        random = RandomTastes.of(random)
+        made = _fit_tastes(data, random, family, lapse, options, sampler)
+    else:
+        made = _run(options.problem(data), family, lapse, sampler)
+    asked = {"family": family, "random": random, "lapse": lapse, "inference": inference}
+    return made.noting(judgements_sha256(data), {**asked, **vars(options)})
 
 
 @dataclass(frozen=True)
@@ -230,7 +236,8 @@ def _result(
         },
         "groups": _groups(named, problem),
         "tastes": {},
-        "elpd": _elpd(log_likelihood, problem.panel),
+        "elpd": elpd(tree, panel=problem.panel),
+        "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
         "verdict": verdict.to_dict(),
@@ -246,7 +253,12 @@ def _result(
             return outcome_held_out(problem, joint, flat, test, seed)
         return _held_out(problem, joint, flat, test, seed)
 
-    return Posterior(tree, record, strengths, held_out)
+    def log_scores(test: Comparisons) -> torch.Tensor:
+        if isinstance(problem, OutcomeProblem):
+            return outcome_log_scores(problem, joint, flat, test)
+        return held_out_log_scores(problem, joint, flat, test)
+
+    return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
 
 
 def _groups(named: Named, problem: Problem) -> dict[str, Any]:
@@ -270,24 +282,6 @@ def _groups(named: Named, problem: Problem) -> dict[str, Any]:
             for k, label in enumerate(named.coords["class_"])
         }
     return out
-
-
-def _elpd(log_likelihood: np.ndarray | None, panel: bool) -> dict[str, Any] | None:
-    """Leave-one-unit-out elpd by importance weights 1/p, truncated at sqrt(draws) x mean."""
-    if log_likelihood is None:
-        return None
-    flat = torch.from_numpy(log_likelihood).flatten(0, 1)
-    log_weight = -flat
-    ceiling = torch.logsumexp(log_weight, 0) - 0.5 * np.log(len(flat))
-    log_weight = torch.minimum(log_weight, ceiling)
-    each = torch.logsumexp(log_weight + flat, 0) - torch.logsumexp(log_weight, 0)
-    each = each.to(torch.float64)
-    se = float(each.std(correction=0)) * len(each) ** 0.5
-    return {
-        "estimate": float(each.sum()),
-        "se": se,
-        "per": "respondent" if panel else "comparison",
-    }
 
 
 def _held_out(

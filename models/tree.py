@@ -101,7 +101,7 @@ def make_tree(
     }
     if log_likelihood is not None:
         name, dim = ("panel", "unit") if problem.panel else ("choice", "comparison")
-        coords = {"unit": unit_labels(problem)} if problem.panel else {}
+        coords = _unit_coords(problem) if problem.panel else {}
         groups["log_likelihood"] = xr.Dataset(
             {name: (("chain", "draw", dim), log_likelihood)}, coords=coords
         )
@@ -111,18 +111,17 @@ def make_tree(
     return tree
 
 
-def unit_labels(problem: Problem) -> list[str]:
-    """Respondent of each unit, with its group labels where respondents are split."""
+def _unit_coords(problem: Problem) -> dict[str, Any]:
+    """Whose each unit is, and its name: with its group labels where respondents are split."""
     data, units = problem.data, problem.units
     assert data.respondent is not None
     assert units.respondent is not None
-    labels = [data.respondent.labels[code] for code in units.respondent.tolist()]
-    if len(set(labels)) == len(labels):
-        return labels
-    for k, group in enumerate(problem.spec.groups):
+    names = [data.respondent.labels[code] for code in units.respondent.tolist()]
+    labels = names
+    for k, group in enumerate(problem.spec.groups if len(set(names)) < len(names) else ()):
         level = units.level[units.block, k].tolist()
         labels = [f"{a} | {group.labels[code]}" for a, code in zip(labels, level, strict=True)]
-    return labels
+    return {"unit": labels, "respondent": ("unit", names)}
 
 
 def _dataset(named: Named) -> xr.Dataset:

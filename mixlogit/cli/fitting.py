@@ -12,7 +12,7 @@ from mixlogit.cli.summary import checks_line, data_line, maximum_table
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "run_maximum", "run_posterior"]
+__all__ = ["CHECK_FAILED", "read_votes", "run_maximum", "run_posterior"]
 
 CHECK_FAILED = 4
 
@@ -43,7 +43,7 @@ def run_posterior(
     path = _target(call)
     with call.folder(path) as run:
         begin = time.monotonic()
-        data, held_out = _read(call, test, test_fraction)
+        data, held_out = read_votes(call, test, test_fraction)
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
@@ -122,8 +122,19 @@ def run_maximum(
     return 0 if all(check.ok for check in found.checks) else CHECK_FAILED
 
 
-def _read(call: Invocation, test: str | None, fraction: float | None) -> tuple[Any, Any]:
-    """The votes to fit, and those held out."""
+def read_votes(
+    call: Invocation, test: str | None = None, fraction: float | None = None
+) -> tuple[Any, Any]:
+    """The votes to fit, and those held out.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        test: A file of held-out votes.
+        fraction: Share of the votes to hold out.
+
+    Raises:
+        UsageError: If both are given.
+    """
     if test is not None and fraction is not None:
         raise UsageError("--test and --test-fraction are both given. Name one of them.")
     data: Any = call.load()
