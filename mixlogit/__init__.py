@@ -18,7 +18,6 @@ _PUBLIC = {
     "ChoiceSets": "mixlogit.data",
     "Comparisons": "mixlogit.data",
     "MixedLogit": "mixlogit.choice",
-    "ModelComparison": "mixlogit.models",
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",
     "RandomTastes": "mixlogit.models",

@@ -130,7 +130,7 @@ def stacking_weights(log_density: np.ndarray) -> np.ndarray:
 
     Example:
         >>> stacking_weights(np.log([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8]])).round(2).tolist()
-        [0.73, 0.27]
+        [0.85, 0.15]
     """
     p = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     weight = np.full(p.shape[1], 1.0 / p.shape[1])

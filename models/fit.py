@@ -91,22 +91,20 @@ def fit(
         >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
         True
     """
-    options = _Options(panel, by, priors, classes, contrarians, ties, width)
-    family = _check_arguments(family, random, options, draws, inference)
+    tastes = RandomTastes.of(random) if random else None
+    options = _Options(tastes, panel, by, priors, classes, contrarians, ties, width)
+    family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    if random:
-        random = RandomTastes.of(random)
-        made = _fit_tastes(data, random, family, lapse, options, sampler)
-    else:
-        made = _run(options.problem(data), family, lapse, sampler)
-    asked = {"family": family, "random": random, "lapse": lapse, "inference": inference}
-    return made.noting(judgements_sha256(data), {**asked, **vars(options)})
+    made = (_fit_tastes if tastes else _run)(data, family, lapse, options, sampler)
+    asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
+    return made.noting(judgements_sha256(data), asked)
 
 
 @dataclass(frozen=True)
 class _Options:
     """What a problem is made of besides the data, as `fit` takes it."""
 
+    random: RandomTastes | None
     panel: bool | None
     by: Sequence[str]
     priors: Priors | None
@@ -131,12 +129,12 @@ class _Options:
 
 def _fit_tastes(
     data: Comparisons | ChoiceSets,
-    random: Random,
     family: str,
     lapse: bool,
     options: _Options,
     sampler: Sampler,
 ) -> Posterior:
+    assert options.random is not None
     refuse_with_tastes(
         {
             "by": options.by,
@@ -146,13 +144,20 @@ def _fit_tastes(
             "no-panel": options.panel is False,
         }
     )
-    tastes = TasteProblem.of(data, random, family, sampler.seed)
+    tastes = TasteProblem.of(data, options.random, family, sampler.seed)
     with few_threads(len(data)), torch.random.fork_rng(devices=[]):
         return fit_tastes(tastes, options.priors or Priors(), sampler)
 
 
-def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Posterior:
+def _run(
+    data: Comparisons | ChoiceSets,
+    family: str,
+    lapse: bool,
+    options: _Options,
+    sampler: Sampler,
+) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
+    problem = options.problem(data)
     seed, progress = sampler.seed, sampler.progress
     clock = _Clock()
     with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
@@ -169,12 +174,10 @@ def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Poster
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
-def _check_arguments(
-    family: str | None, random: Random | None, options: _Options, draws: int, inference: str
-) -> str:
+def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
     """The family; refuses arguments that cannot be used."""
     if family is None:
-        family = "fixed" if random else "lognormal"
+        family = "fixed" if options.random else "lognormal"
     if family not in FAMILIES:
         strength(family)  # says which families there are
     if options.classes < 2:
@@ -186,7 +189,7 @@ def _check_arguments(
         raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
     if len(set(by)) < len(by):
         raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
-    if inference not in ("auto", "nuts", "laplace", *(["svi"] if random else [])):
+    if inference not in ("auto", "nuts", "laplace", *(["svi"] if options.random else [])):
         raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
     return family
 

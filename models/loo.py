@@ -74,10 +74,10 @@ def left_out(tree: "xr.DataTree") -> LeftOut | None:
         labels = tuple(str(k) for k in range(flat.shape[1]))
         return LeftOut(labels, *leave_one_out(flat))
     names = kept["respondent" if "respondent" in kept.coords else "unit"].to_numpy()
-    labels, place = np.unique(names.astype(str), return_inverse=True)
-    whole = flat.new_zeros(len(flat), len(labels))  # a respondent in several groups is one
+    people, place = np.unique(names.astype(str), return_inverse=True)
+    whole = flat.new_zeros(len(flat), len(people))  # a respondent in several groups is one
     whole.index_add_(1, torch.from_numpy(place), flat)
-    return LeftOut(tuple(labels.tolist()), *leave_one_out(whole))
+    return LeftOut(tuple(people.tolist()), *leave_one_out(whole))
 
 
 def elpd(tree: "xr.DataTree", *, panel: bool) -> dict[str, Any] | None:
