@@ -28,6 +28,7 @@ _PUBLIC = {
     "encode": "mixlogit.lm",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
+    "fit_grid": "mixlogit.models",
     "join_texts": "mixlogit.data",
     "load": "mixlogit.data",
     "load_choice_sets": "mixlogit.data",

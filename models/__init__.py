@@ -2,6 +2,7 @@
 
 from mixlogit.models.compare import ModelComparison, compare
 from mixlogit.models.fit import fit
+from mixlogit.models.grid import fit_grid
 from mixlogit.models.maximum import Maximum, maximum
 from mixlogit.models.posterior import Posterior, open_run
 from mixlogit.models.priors import Priors
@@ -15,6 +16,7 @@ __all__ = [
     "RandomTastes",
     "compare",
     "fit",
+    "fit_grid",
     "maximum",
     "open_run",
 ]

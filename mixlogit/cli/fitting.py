@@ -12,7 +12,7 @@ from mixlogit.cli.summary import checks_line, data_line, maximum_table
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "read_votes", "run_maximum", "run_posterior"]
+__all__ = ["CHECK_FAILED", "read_votes", "run_maximum", "run_posterior", "target"]
 
 CHECK_FAILED = 4
 
@@ -24,7 +24,7 @@ def run_posterior(
     priors: Mapping[str, Any],
     test: str | None,
     test_fraction: float | None,
-) -> int:
+) -> tuple[int, dict[str, Any]]:
     """Fit the posterior and write its run folder.
 
     Args:
@@ -36,11 +36,11 @@ def run_posterior(
         test_fraction: Share of the votes to hold out.
 
     Returns:
-        Exit code: 4 if a check failed.
+        Exit code (4 if a check failed), and the object for `--json`.
     """
     import mixlogit as ml
 
-    path = _target(call)
+    path = target(call)
     with call.folder(path) as run:
         begin = time.monotonic()
         data, held_out = read_votes(call, test, test_fraction)
@@ -70,8 +70,7 @@ def run_posterior(
         run.state = "check failed" if failed else "done"
     call.terminal.say(text)
     call.terminal.say(f"Wrote {path}")
-    call.terminal.result({"run": str(path), **result})
-    return CHECK_FAILED if failed else 0
+    return CHECK_FAILED if failed else 0, {"run": str(path), **result}
 
 
 def run_maximum(
@@ -94,7 +93,7 @@ def run_maximum(
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
         raise UsageError(message)
-    path = _target(call)
+    path = target(call)
     with call.folder(path) as run:
         data = call.load()
         counts = f"data     {data_line(data, str(asked['ties']))}"
@@ -144,8 +143,12 @@ def read_votes(
     return data, None if test is None else call.load(test)
 
 
-def _target(call: Invocation) -> Path:
-    """The run folder: `--output`, or one named after the data."""
+def target(call: Invocation) -> Path:
+    """The run folder: `--output`, or one named after the data.
+
+    Args:
+        call: The call of `mixlogit fit`.
+    """
     if call.output is not None:
         return call.output
     data = Path(call.columns["data"])

@@ -74,3 +74,33 @@ def test_a_run_saved_from_python(runs, say, tmp_path):
 def test_one_run_is_too_few(runs, say):
     code, _, err = say("compare", runs[0])
     assert (code, err.strip()) == (2, "Expected at least two runs to compare but got 1.")
+
+
+def test_a_grid_of_fits(runs, say, tmp_path):
+    grid = tmp_path / "grid"
+    options = ["--no-evidence", "--posterior-draws", "400", "--output", grid]
+    code, out, _ = say("fit", runs[2], "--strength", "fixed, gamma", "--json", *options)
+    assert code == 0
+    result = json.loads(out)
+    assert result["run"] == str(grid)
+    assert {row["run"] for row in result["models"]} == {str(grid / "fixed"), str(grid / "gamma")}
+    assert result["verdict"]["heterogeneity"] == "strength"
+    assert json.loads((grid / "compare.json").read_text()) == result
+    assert "Strength: respondents differ" in (grid / "compare.txt").read_text()
+    config = grid / "gamma" / "config.yaml"
+    code, _, _ = say("fit", runs[2], "--config", config, "--overwrite", "--quiet")
+    assert code == 0
+    assert ml.open_run(grid / "gamma").family == "gamma"
+
+
+def test_a_grid_of_one_or_with_a_family_twice(runs, say):
+    code, _, err = say("fit", runs[2], "--strength", "gamma")
+    assert (code, err.strip()) == (
+        2,
+        "--strength compares several families; for one use --family gamma.",
+    )
+    code, _, err = say("fit", runs[2], "--strength", "gamma,gamma")
+    assert (code, err.strip()) == (
+        2,
+        "Expected different strength families but got gamma, gamma.",
+    )
