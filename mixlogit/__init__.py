@@ -35,6 +35,7 @@ _PUBLIC = {
     "margins": "mixlogit.lm",
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
+    "power": "mixlogit.models",
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",

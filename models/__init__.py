@@ -5,6 +5,7 @@ from mixlogit.models.fit import fit
 from mixlogit.models.grid import fit_grid
 from mixlogit.models.maximum import Maximum, maximum
 from mixlogit.models.posterior import Posterior, open_run
+from mixlogit.models.power import Power, power
 from mixlogit.models.priors import Priors
 from mixlogit.models.taste_problem import RandomTastes
 
@@ -12,6 +13,7 @@ __all__ = [
     "Maximum",
     "ModelComparison",
     "Posterior",
+    "Power",
     "Priors",
     "RandomTastes",
     "compare",
@@ -19,4 +21,5 @@ __all__ = [
     "fit_grid",
     "maximum",
     "open_run",
+    "power",
 ]

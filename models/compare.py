@@ -88,9 +88,8 @@ def compare(
 
     Example:
         >>> import mixlogit as ml
-        >>> data = ml.simulate(1500, 60, "lognormal", cv=1.0, seed=1).comparisons()
-        >>> families = ("fixed", "lognormal")
-        >>> compared = compare({name: ml.fit(data, name, draws=400) for name in families})
+        >>> data = ml.simulate(600, 30, "lognormal", cv=1.5, seed=1).comparisons()
+        >>> compared = compare(ml.fit_grid(data, evidence=False, draws=400))
         >>> list(compared.table.index), compared.verdict.heterogeneity
         (['lognormal', 'fixed'], 'strength')
     """

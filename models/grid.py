@@ -46,8 +46,8 @@ def fit_grid(
 
     Example:
         >>> import mixlogit as ml
-        >>> data = ml.simulate(1500, 60, "lognormal", cv=1.0, seed=1).comparisons()
-        >>> ml.compare(fit_grid(data, draws=400)).verdict.heterogeneity
+        >>> data = ml.simulate(600, 30, "lognormal", cv=1.5, seed=1).comparisons()
+        >>> ml.compare(fit_grid(data, evidence=False, draws=400)).verdict.heterogeneity
         'strength'
     """
     cells = grid_cells(strength)
