@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ChoiceSets": "mixlogit.data",
     "Comparisons": "mixlogit.data",
+    "Covariates": "mixlogit.models",
     "MixedLogit": "mixlogit.choice",
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",

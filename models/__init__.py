@@ -1,6 +1,7 @@
 """Pyro programs of preference strength, their inference, and the posterior."""
 
 from mixlogit.models.compare import ModelComparison, compare
+from mixlogit.models.covariates import Covariates
 from mixlogit.models.fit import fit
 from mixlogit.models.grid import fit_grid
 from mixlogit.models.maximum import Maximum, maximum
@@ -10,6 +11,7 @@ from mixlogit.models.priors import Priors
 from mixlogit.models.taste_problem import RandomTastes
 
 __all__ = [
+    "Covariates",
     "Maximum",
     "ModelComparison",
     "Posterior",

@@ -229,11 +229,12 @@ def _differences(each: pd.DataFrame, what: str) -> dict[str, Any]:
 def _fitted(
     record: dict[str, Any], each: pd.Series, votes: pd.DataFrame | None, name: str
 ) -> Fitted:
-    evidence = record["log_evidence"]
+    evidence, asked = record["log_evidence"], record["arguments"]
+    by = bool(asked["by"]) or asked["covariates"] is not None
     return Fitted(
         name,
-        strength=record["family"] != "fixed",
-        taste=bool(record["arguments"]["random"]),
+        strength=record["family"] != "fixed" or by,
+        taste=bool(asked["random"]),
         record=record,
         log_evidence=None if evidence is None else evidence["estimate"],
         left_out=each.to_numpy(),

@@ -14,6 +14,7 @@ from mixlogit.data import ChoiceSets, Comparisons, data_card
 from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
+from mixlogit.models.covariates import COLUMN, Covariates
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -26,6 +27,7 @@ from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
@@ -47,6 +49,7 @@ def fit(
     width: Width = "shared",
     panel: bool | None = None,
     by: Sequence[str] = (),
+    covariates: Covariates | None = None,
     lapse: bool = False,
     classes: int = 2,
     contrarians: bool = False,
@@ -71,6 +74,7 @@ def fit(
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on the mean and the spread of strength.
+        covariates: Covariates of respondents with effects on the mean of strength.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
@@ -92,7 +96,7 @@ def fit(
         True
     """
     tastes = RandomTastes.of(random) if random else None
-    options = _Options(tastes, panel, by, priors, classes, contrarians, ties, width)
+    options = _Options(tastes, panel, by, priors, classes, contrarians, ties, width, covariates)
     family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     made = (_fit_tastes if tastes else _run)(data, family, lapse, options, sampler)
@@ -112,6 +116,7 @@ class _Options:
     contrarians: bool
     ties: Ties
     width: Width
+    covariates: Covariates | None
 
     def problem(self, data: Comparisons | ChoiceSets) -> Problem:
         """The problem of a fit without random tastes."""
@@ -124,6 +129,7 @@ class _Options:
             priors=self.priors,
             n_classes=self.classes,
             contrarians=self.contrarians,
+            covariates=self.covariates,
         )
 
 
@@ -138,6 +144,7 @@ def _fit_tastes(
     refuse_with_tastes(
         {
             "by": options.by,
+            "covariates": options.covariates,
             "lapse": lapse,
             "ties": options.ties != "half",
             "width": options.width != "shared",
@@ -233,10 +240,8 @@ def _result(
         "family": joint.spec.family,
         "panel": problem.panel,
         "lapse": joint.spec.lapse,
-        "n": data_card(problem.data)["n"],
-        "parameters": {
-            name: summarise(value) for name, value in named.values.items() if value.ndim == 2
-        },
+        "n": _counts(problem),
+        "parameters": _parameters(named),
         "groups": _groups(named, problem),
         "tastes": {},
         "elpd": elpd(tree, panel=problem.panel),
@@ -252,11 +257,13 @@ def _result(
     }
 
     def held_out(test: Comparisons) -> dict[str, Any]:
+        test = problem.like_fitted(test)
         if isinstance(problem, OutcomeProblem):
             return outcome_held_out(problem, joint, flat, test, seed)
         return _held_out(problem, joint, flat, test, seed)
 
     def log_scores(test: Comparisons) -> torch.Tensor:
+        test = problem.like_fitted(test)
         if isinstance(problem, OutcomeProblem):
             return outcome_log_scores(problem, joint, flat, test)
         return held_out_log_scores(problem, joint, flat, test)
@@ -264,10 +271,26 @@ def _result(
     return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
 
 
+def _counts(problem: Problem) -> dict[str, Any]:
+    """Counts of the data card, without the column that covariates have made."""
+    n: dict[str, Any] = data_card(problem.data)["n"]
+    return {**n, "groups": {k: v for k, v in n["groups"].items() if k != COLUMN}}
+
+
+def _parameters(named: Named) -> dict[str, dict[str, float]]:
+    """Summaries of single parameters, those of covariates by name."""
+    out = {name: summarise(value) for name, value in named.values.items() if value.ndim == 2}
+    for k, name in enumerate(named.coords.get("covariate", ())):
+        out[f"effect[{name}]"] = summarise(named.values["effect"][..., k])
+    return out
+
+
 def _groups(named: Named, problem: Problem) -> dict[str, Any]:
     """`{column: {label: {parameter: summary}}}`, and classes likewise."""
     out: dict[str, Any] = {}
     for group in problem.spec.groups:
+        if isinstance(group, CovariateDesign):
+            continue
         out[group.column] = {
             label: {
                 kind: summarise(named.values[f"{kind}:{group.column}"][..., k])

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
+from mixlogit.models.covariates import Covariates
 from mixlogit.models.infer import Progress
 from mixlogit.models.posterior import Posterior
 from mixlogit.models.priors import Priors
@@ -69,6 +70,8 @@ def fit_again(
     again = dict(arguments)
     if again["priors"] is not None:
         again["priors"] = Priors(**again["priors"])
+    if again["covariates"] is not None:
+        again["covariates"] = Covariates(**again["covariates"])
     if again["random"]:
         again["random"] = RandomTastes(**again["random"])
     return fit(data, **again, evidence=False, draws=_DRAWS, seed=seed)

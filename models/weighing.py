@@ -154,7 +154,8 @@ def _ask(question: Question, wide: Fitted | None, narrow: Fitted | None) -> _Ans
     sentence = f"{_words(question, says)} ({against}{'; '.join(figures)})."
     if says == "yes":
         strong = [name for name, value in speaks.items() if value == "yes"]
-        sentence += f" This rests on {' and '.join(strong)}."
+        listed = ", ".join(strong[:-1]) + " and " * (len(strong) > 1) + strong[-1]
+        sentence += f" This rests on {listed}."
     elif says == "unknown" and {"yes", "no"} <= set(speaks.values()):
         sentence += " The evidence disagrees."
     return _Answer(says, sentence)

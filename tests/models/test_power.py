@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import pytest
 
 import mixlogit as ml
@@ -62,7 +64,7 @@ def test_designs_that_cannot_be(monkeypatch):
     assert message(60, 20, -0.6) == words
     assert message(None, 20, 0.6, target=1.0) == "Expected a target between 0 and 1 but got 1.0."
     assert message(60, 20, 0.6, "x").startswith("No strength family 'x'.")
-    monkeypatch.setattr("mixlogit.models.power._MOST", 10)
+    monkeypatch.setattr(import_module("mixlogit.models.power"), "_MOST", 10)
     assert message(None, 2, 0.1, studies=2) == (
         "10 respondents reach a probability of 0.00 only. Ask for more votes of each, or look for "
         "a larger cv."
