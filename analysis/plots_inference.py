@@ -86,7 +86,7 @@ def plot_trace(run: Any, parameter: str = "cv", ax: "Axes | None" = None) -> "Ax
         >>> plot_trace(ml.fit(data, evidence=False, draws=400)).get_ylabel()
         'cv'
     """
-    posterior = read_run(run).tree["posterior"]
+    posterior = read_run(run).tree["posterior"].to_dataset()
     if parameter not in posterior or posterior[parameter].ndim != 2:
         known = ", ".join(str(n) for n in posterior.data_vars if posterior[n].ndim == 2)
         raise UsageError(f'No parameter "{parameter}" with one value a draw. There are: {known}.')

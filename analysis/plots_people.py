@@ -49,7 +49,8 @@ def raw_strengths(saved: Saved) -> Array:
     size = int(unit.max()) + 1
 
     def slope(b: Array) -> Array:
-        return np.bincount(unit, weight * margin * (outcome - expit(b[unit] * margin)), size)
+        each = weight * margin * (outcome - expit(b[unit] * margin))
+        return np.bincount(unit, each, size).astype(np.float64)
 
     scale = 200.0 / np.sqrt((margin**2).mean())
     low, high = np.full(size, -scale), np.full(size, scale)

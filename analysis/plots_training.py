@@ -64,8 +64,8 @@ def plot_training(
         found = np.array([(log["step"], log[key]) for log in logs if key in log], dtype=float)
         if len(found):
             sign = -1.0 if key == "eval_log_score" else 1.0
-            style = {"marker": mark, "markersize": 5, "markerfacecolor": "white"}
-            ax.plot(found[:, 0], sign * found[:, 1], color=colour, label=name, **style)
+            (line,) = ax.plot(found[:, 0], sign * found[:, 1], color=colour, label=name)
+            line.set(marker=mark, markersize=5, markerfacecolor="white")
             drawn = True
     if not drawn:
         keys = ", ".join(key for key, _ in lines)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,7 @@ def respondents(run: Material) -> Section | None:
     rows = (
         [
             [str(row["respondent"]), f"{row['n']:,.0f}", *interval_cells(row)]
-            for row in ends[~ends.index.duplicated()].to_dict("records")
+            for _, row in ends[~ends.index.duplicated()].iterrows()
         ]
         if len(order) > _EXTREMES
         else []
@@ -226,7 +227,7 @@ def groups(run: Material) -> Section | None:
                 else "Median density of strength within each group."
             )
             pictures.append(
-                _picture(f"{kind}{k}", lambda p=plot, c=column: p(run.saved, c), words, caption)
+                _picture(f"{kind}{k}", partial(plot, run.saved, column), words, caption)
             )
     return Section("groups", "Groups", text=text, pictures=pictures)
 
@@ -278,7 +279,8 @@ def prediction(run: Material) -> Section:
 
 def _of_votes(run: Material) -> Iterator[Picture]:
     tree = run.saved.tree
-    predictive = tree["posterior_predictive"] if "posterior_predictive" in tree.children else {}
+    groups: Any = tree.children
+    predictive = groups.get("posterior_predictive", {})
     made = run.saved.draws("agreeing", "posterior_predictive") if predictive else None
     if made is not None and "bin_margin" in tree["constant_data"]:
         observed = tree["observed_data"]["agreeing"].to_numpy()
@@ -335,7 +337,7 @@ def alignment(run: Material) -> Section | None:
     """Loss, margins and strength over the steps of a training."""
     if not run.training:
         return None
-    captions = {
+    captions: dict[Any, str] = {
         "loss": "Where the held-out line rises while the loss falls, the policy overfits.",
         "margins": "How far the policy has moved from the reference.",
         "strength": "A parameter of training; the estimate is the one fitted afterwards, above.",
@@ -345,7 +347,7 @@ def alignment(run: Material) -> Section | None:
     pictures = [
         _picture(
             f"training-{what}",
-            lambda w=what: plot_training(run.training, w),
+            partial(plot_training, run.training, what),
             f"{what} over {run.training[-1]['step']:,} optimiser steps.",
             caption,
         )

@@ -1,7 +1,6 @@
 """Numbers and names as people read them, for tables of reports."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["PARAMETERS", "decimals", "figure", "interval_cells"]
@@ -45,11 +44,11 @@ def decimals(sd: float) -> int:
     return min(6, max(0, 1 - math.floor(math.log10(sd))))
 
 
-def interval_cells(row: Mapping[str, Any]) -> list[str]:
+def interval_cells(row: Any) -> list[str]:
     """Mean, sd and the ends of the 90 % interval, with as many decimals as the sd allows.
 
     Args:
-        row: `mean`, `sd`, `q05`, `q95`.
+        row: Something with the keys `mean`, `sd`, `q05`, `q95`.
 
     Example:
         >>> interval_cells({"mean": 1.02345, "sd": 0.0123, "q05": 1.0, "q95": 1.04})

@@ -32,72 +32,31 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
     checks = []
     if inferred.method == "importance":
         k, effective = float(inferred.k_hat.max()), float(inferred.effective.min())
-        checks.append(
-            Check("Pareto k", k, K_LIMIT, k <= K_LIMIT, "Run again with --inference nuts.")
-        )
-        checks.append(
-            Check(
-                "effective draws",
-                effective,
-                100.0,
-                effective >= 100.0,
-                "Ask for more --posterior-draws, or run with --inference nuts.",
-            )
-        )
+        checks.append(_at_most("Pareto k", k, K_LIMIT, "Run again with --inference nuts."))
+        advice = "Ask for more --posterior-draws, or run with --inference nuts."
+        checks.append(Check("effective draws", effective, 100.0, effective >= 100.0, advice))
     gain = elbo_gain(inferred.elbo)
     if gain is not None:
-        checks.append(
-            Check(
-                "ELBO still rising",
-                gain,
-                0.5,
-                gain <= 0.5,
-                "The guide has not settled, nats in its last steps: run with --inference nuts.",
-            )
-        )
-    apart = inferred.spread_of_modes
-    checks.append(
-        Check(
-            "restarts reach one mode",
-            apart,
-            0.01,
-            apart <= 0.01,
-            "The posterior has several modes, nats apart: fit a simpler model, or use NUTS.",
-        )
-    )
+        advice = "The guide has not settled, nats in its last steps: run with --inference nuts."
+        checks.append(_at_most("ELBO still rising", gain, 0.5, advice))
+    advice = "The posterior has several modes, nats apart: fit a simpler model, or use NUTS."
+    checks.append(_at_most("restarts reach one mode", inferred.spread_of_modes, 0.01, advice))
     worst = max(r_hat(value) for value in named.values.values())
-    checks.append(
-        Check(
-            "restarts agree (R-hat)",
-            worst,
-            1.05,
-            worst <= 1.05,
-            "The restarts found different answers; fit a simpler model or more data.",
-        )
-    )
+    advice = "The restarts found different answers; fit a simpler model or more data."
+    checks.append(_at_most("restarts agree (R-hat)", worst, 1.05, advice))
     error = quadrature_error(joint, inferred.theta[0, :1])
     if error is not None:
-        checks.append(
-            Check(
-                "quadrature error",
-                error,
-                1e-3,
-                error <= 1e-3,
-                "Report this data set: the panel integral is not accurate to 0.001 nats.",
-            )
-        )
+        advice = "Report this data set: the panel integral is not accurate to 0.001 nats."
+        checks.append(_at_most("quadrature error", error, 1e-3, advice))
     if "cv" in named.values:
         weight = float(named.values["cv"].var() / prior.values["cv"].var())
-        checks.append(
-            Check(
-                "prior weight on cv",
-                weight,
-                0.5,
-                weight <= 0.5,
-                "The data say little about the spread; collect more votes per respondent.",
-            )
-        )
+        advice = "The data say little about the spread; collect more votes per respondent."
+        checks.append(_at_most("prior weight on cv", weight, 0.5, advice))
     return checks
+
+
+def _at_most(name: str, value: float, limit: float, advice: str) -> Check:
+    return Check(name, value, limit, value <= limit, advice)
 
 
 def elbo_gain(elbo: list[float]) -> float | None:

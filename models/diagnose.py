@@ -11,7 +11,7 @@ from mixlogit.models.identify import Identified, Information, identify
 from mixlogit.models.individual import Individuals
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.leave_out import k_limit, leave_one_out
+from mixlogit.models.leave_out import k_limit, units_left_out
 from mixlogit.models.parameters import Named
 from mixlogit.models.predictive import Predicted, predict
 from mixlogit.models.problem import Problem
@@ -120,7 +120,7 @@ def diagnose(
     left_out = None
     if log_likelihood is not None:
         kept = log_likelihood.shape[0] * log_likelihood.shape[1]
-        left_out = LeftOut(*leave_one_out(log_likelihood), k_limit(max(kept, 200)))
+        left_out = LeftOut(*units_left_out(log_likelihood), k_limit(max(kept, 200)))
     identified = identify(problem, joint, inferred, *named, with_lapse)
     shrinkage, reliable = _individual(problem, joint, found)
     checks = [

@@ -11,7 +11,17 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from mixlogit import __version__
-from mixlogit.cli import check, doctor, fit, html, margins, quickstart, simulate
+from mixlogit.cli import (
+    check,
+    compare,
+    doctor,
+    fit,
+    html,
+    margins,
+    power,
+    quickstart,
+    simulate,
+)
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
 from mixlogit.errors import (
@@ -56,6 +66,8 @@ command(app, "check", check.check, reads_data=True)
 command(app, "simulate", simulate.simulate)
 command(app, "margins", margins.margins, reads_data=True)
 command(app, "fit", fit.fit, reads_data=True)
+command(app, "compare", compare.compare)
+command(app, "power", power.power)
 command(app, "report", html.report)
 command(app, "doctor", doctor.show)
 

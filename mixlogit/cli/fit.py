@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mixlogit.cli.fitting import run_maximum, run_posterior
+from mixlogit.cli.grid import run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 
@@ -29,6 +30,12 @@ def _taste(text: str, metavar: str | None = None) -> Any:
 
 
 _Family = Annotated[str | None, typer.Option(help=_FAMILY, metavar="NAME")]
+_Strength = Annotated[
+    str | None,
+    typer.Option(
+        help="Fit each of these families and compare: fixed,lognormal.", metavar="NAME,..."
+    ),
+]
 _Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
 _Lapse = Annotated[
     bool, typer.Option("--lapse/--no-lapse", help="Let a share of votes be random.")
@@ -71,6 +78,7 @@ def fit(
     call: Invocation,
     *,
     family: _Family = None,
+    strength: _Strength = None,
     panel: _Panel = None,
     lapse: _Lapse = False,
     evidence: _Evidence = True,
@@ -99,17 +107,16 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    priors = {
-        "mean": prior_mean,
-        "log_mean_sd": prior_mean_sd,
-        "cv_scale": prior_cv,
-        "group_scale": prior_group,
-        "lapse": _beta(prior_lapse),
-        "utility_sd": prior_utility,
-    }
+    given = _priors(
+        mean=prior_mean,
+        log_mean_sd=prior_mean_sd,
+        cv_scale=prior_cv,
+        group_scale=prior_group,
+        lapse=_beta(prior_lapse),
+        utility_sd=prior_utility,
+    )
     family = family or ("fixed" if random or tastes > 1 else "lognormal")
     call = replace(call, options={**call.options, "family": family})
-    given = {name: value for name, value in priors.items() if value is not None}
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
     asked |= {"ties": ties, "width": width}
     own = {"random": random, "correlated": factors or correlated}
@@ -120,7 +127,17 @@ def fit(
         return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
-    return run_posterior(call, asked, own, given, test, test_fraction)
+    held_out = test, test_fraction
+    if strength:
+        return run_grid(call, strength, asked, own, given, *held_out)
+    code, result = run_posterior(call, asked, own, given, *held_out)
+    call.terminal.result(result)
+    return code
+
+
+def _priors(**priors: Any) -> dict[str, Any]:
+    """The priors that were given."""
+    return {name: value for name, value in priors.items() if value is not None}
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from mixlogit.cli.summary import checks_line, data_line, maximum_table, model_wo
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "run_maximum", "run_posterior"]
+__all__ = ["CHECK_FAILED", "read_votes", "run_maximum", "run_posterior", "target"]
 
 CHECK_FAILED = 4
 
@@ -24,7 +24,7 @@ def run_posterior(
     priors: Mapping[str, Any],
     test: str | None,
     test_fraction: float | None,
-) -> int:
+) -> tuple[int, dict[str, Any]]:
     """Fit the posterior and write its run folder.
 
     Args:
@@ -36,14 +36,14 @@ def run_posterior(
         test_fraction: Share of the votes to hold out.
 
     Returns:
-        Exit code: 4 if a check failed.
+        Exit code (4 if a check failed), and the object for `--json`.
     """
     import mixlogit as ml
 
-    path = _target(call)
+    path = target(call)
     with call.folder(path) as run:
         begin = time.monotonic()
-        data, held_out = _read(call, test, test_fraction)
+        data, held_out = read_votes(call, test, test_fraction)
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
@@ -70,8 +70,7 @@ def run_posterior(
         run.state = "check failed" if failed else "done"
     call.terminal.say(text)
     call.terminal.say(f"Wrote {path}")
-    call.terminal.result({"run": str(path), **result})
-    return CHECK_FAILED if failed else 0
+    return CHECK_FAILED if failed else 0, {"run": str(path), **result}
 
 
 def run_maximum(
@@ -94,7 +93,7 @@ def run_maximum(
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
         raise UsageError(message)
-    path = _target(call)
+    path = target(call)
     with call.folder(path) as run:
         data = call.load()
         counts = f"data     {data_line(data, str(asked['ties']))}"
@@ -122,8 +121,19 @@ def run_maximum(
     return 0 if all(check.ok for check in found.checks) else CHECK_FAILED
 
 
-def _read(call: Invocation, test: str | None, fraction: float | None) -> tuple[Any, Any]:
-    """The votes to fit, and those held out."""
+def read_votes(
+    call: Invocation, test: str | None = None, fraction: float | None = None
+) -> tuple[Any, Any]:
+    """The votes to fit, and those held out.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        test: A file of held-out votes.
+        fraction: Share of the votes to hold out.
+
+    Raises:
+        UsageError: If both are given.
+    """
     if test is not None and fraction is not None:
         raise UsageError("--test and --test-fraction are both given. Name one of them.")
     data: Any = call.load()
@@ -133,8 +143,12 @@ def _read(call: Invocation, test: str | None, fraction: float | None) -> tuple[A
     return data, None if test is None else call.load(test)
 
 
-def _target(call: Invocation) -> Path:
-    """The run folder: `--output`, or one named after the data."""
+def target(call: Invocation) -> Path:
+    """The run folder: `--output`, or one named after the data.
+
+    Args:
+        call: The call of `mixlogit fit`.
+    """
     if call.output is not None:
         return call.output
     data = Path(call.columns["data"])

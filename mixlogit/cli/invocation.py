@@ -13,7 +13,7 @@ from mixlogit.cli.terminal import Terminal
 from mixlogit.errors import UsageError
 from mixlogit.run import RunFolder, check_config, load_config
 
-__all__ = ["Invocation", "command"]
+__all__ = ["Invocation", "call_of_run", "command"]
 
 _OF_SETS = ("choice_id", "alternative", "ranking", "available", "constants")
 _OF_PAIRS = (
@@ -79,6 +79,30 @@ class Invocation:
         )
 
 
+def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
+    """The call of `mixlogit fit` that made a run, so that its data can be read again.
+
+    Args:
+        folder: The run.
+        terminal: Where this command writes.
+
+    Raises:
+        UsageError: If the run does not say where its data are.
+    """
+    file = folder / "config.yaml"
+    values = load_config(file) if file.is_file() else {}
+    if "data" not in values:
+        raise UsageError(
+            f"{folder} was saved from Python and does not say where its data are: compare in "
+            "Python, with data=."
+        )
+    data = [p for each in (data_options, judgement_options) for p in _parameters(each)]
+    columns = {p.name: values.get(p.name) for p in data}
+    everywhere = {"quiet": terminal.quiet, "json": terminal.as_json, "output": folder}
+    everywhere |= {"seed": values["seed"], "overwrite": False}
+    return _invocation([], everywhere, columns, values)
+
+
 def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool = False) -> None:
     """Register a function as a command and give it the common options.
 
@@ -99,9 +123,9 @@ def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool
     """
     reading: list[Callable[..., None]] = [data_options, judgement_options] if reads_data else []
     shared: list[Callable[..., Any]] = [*reading, common_options]
-    own = list(inspect.signature(function).parameters.values())[1:]
-    data = [p for each in reading for p in inspect.signature(each).parameters.values()]
-    common = list(inspect.signature(common_options).parameters.values())
+    own = _parameters(function)[1:]
+    data = [p for each in reading for p in _parameters(each)]
+    common = _parameters(common_options)
     hints = {
         key: kind for each in (function, *shared) for key, kind in get_type_hints(each).items()
     }
@@ -122,6 +146,10 @@ def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     app.command(name, help=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0])(run)
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())
 
 
 def _config_file(keys: Mapping[str, Any]) -> Any:
