@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mixlogit.cli.fitting import run_maximum, run_posterior
+from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
 from mixlogit.cli.grid import run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
@@ -54,6 +54,13 @@ _Ties = Annotated[
     Literal["half", "davidson", "rao-kupper"],
     typer.Option(help="Ties as half votes, or modelled."),
 ]
+_Formula = Annotated[
+    str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
+]
+_Covariates = Annotated[
+    str | None,
+    typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
+]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
 _Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
 _Correlated = Annotated[
@@ -84,6 +91,8 @@ def fit(
     contrarians: _Contrarians = False,
     ties: _Ties = "half",
     width: _Width = "shared",
+    strength_formula: _Formula = "",
+    covariates: _Covariates = None,
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -115,14 +124,16 @@ def fit(
     call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
     asked |= {"ties": ties, "width": width}
+    people = read_people(call, strength_formula, covariates)
     tastes = {"random": random, "correlated": factors or correlated}
     tastes |= {"draws": taste_draws, "sampling": sampling}
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
         of_posteriors |= {"test": test, "test-fraction": test_fraction}
+        of_posteriors |= {"strength-formula": strength_formula}
         return run_maximum(call, asked, tastes, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians}
+    asked |= {"classes": classes, "contrarians": contrarians, "covariates": people}
     held_out = test, test_fraction
     if strength:
         return run_grid(call, strength, asked, tastes, given, *held_out)
