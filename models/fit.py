@@ -60,13 +60,11 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and of random tastes.
-
-    What individuals have of their own is integrated out of the posterior (`infer`).
+    """Fit preference data: the posterior of strength and tastes, individuals' integrated out.
 
     Args:
-        data: Comparisons or choice sets. With items or features the utilities are latent and
-            the mean strength is fixed at 1: they carry the scale.
+        data: Comparisons or choice sets. Latent utilities (items, features) carry the scale:
+            the mean strength is then fixed at 1.
         family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
             tastes "fixed" (then the default) or "lognormal".
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
@@ -91,8 +89,7 @@ def fit(
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> posterior = fit(data, "lognormal", evidence=False, draws=400)
-        >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
+        >>> bool(0.2 < fit(data, draws=400).summary().loc["cv", "mean"] < 1.0)
         True
     """
     tastes = RandomTastes.of(random) if random else None
@@ -100,8 +97,8 @@ def fit(
     family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     made = (_fit_tastes if tastes else _run)(data, family, lapse, options, sampler)
-    asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
-    return made.noting(judgements_sha256(data), asked)
+    told = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
+    return made.noting(judgements_sha256(data), told)
 
 
 @dataclass(frozen=True)

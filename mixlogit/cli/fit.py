@@ -122,22 +122,20 @@ def fit(
     )
     family = family or ("fixed" if random else "lognormal")
     call = replace(call, options={**call.options, "family": family})
-    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
-    asked |= {"ties": ties, "width": width}
-    people = read_people(call, strength_formula, covariates)
+    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
+    asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
     tastes = {"random": random, "correlated": factors or correlated}
     tastes |= {"draws": taste_draws, "sampling": sampling}
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
         of_posteriors |= {"test": test, "test-fraction": test_fraction}
-        of_posteriors |= {"strength-formula": strength_formula}
+        of_posteriors["strength-formula"] = asked.pop("covariates")
         return run_maximum(call, asked, tastes, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians, "covariates": people}
-    held_out = test, test_fraction
+    asked |= {"classes": classes, "contrarians": contrarians}
     if strength:
-        return run_grid(call, strength, asked, tastes, given, *held_out)
-    code, result = run_posterior(call, asked, tastes, given, *held_out)
+        return run_grid(call, strength, asked, tastes, given, test, test_fraction)
+    code, result = run_posterior(call, asked, tastes, given, test, test_fraction)
     call.terminal.result(result)
     return code
 
