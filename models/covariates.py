@@ -79,8 +79,8 @@ class Covariates:
         distinct, place = np.unique(values, axis=0, return_inverse=True)
         return CovariateMatrix(
             tuple(str(name) for name in raw.columns),
-            torch.from_numpy(distinct),
-            torch.from_numpy(scale),
+            torch.tensor(distinct),
+            torch.tensor(scale),
             dict(zip(map(str, frame.index), place.ravel().tolist(), strict=True)),
         )
 

@@ -82,7 +82,9 @@ def held_out_log_scores(
         lapse = None if sampled.lapse is None else sampled.lapse[0, 0]
         log_p = torch.empty_like(margin)
         for b in range(len(votes.level)):
-            rows = votes.block == b
+            rows = (votes.block == b) & ~known
+            if not bool(rows.any()):
+                continue
             population = _population_log_prob(sampled.family, margin[rows], b)
             log_p[rows] = log_lapsed(population, lapse)
         if bool(known.any()):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mixlogit.cli.fitting import run_maximum, run_posterior
+from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
 from mixlogit.cli.grid import run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
@@ -54,6 +54,13 @@ _Ties = Annotated[
     Literal["half", "davidson", "rao-kupper"],
     typer.Option(help="Ties as half votes, or modelled."),
 ]
+_Formula = Annotated[
+    str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
+]
+_Covariates = Annotated[
+    str | None,
+    typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
+]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
 _Tastes = Annotated[
     int, typer.Option(help="Latent classes of taste, 1 to 6; --by acts on shares.", metavar="C")
@@ -88,6 +95,8 @@ def fit(
     ties: _Ties = "half",
     width: _Width = "shared",
     tastes: _Tastes = 1,
+    strength_formula: _Formula = "",
+    covariates: _Covariates = None,
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -117,20 +126,20 @@ def fit(
     )
     family = family or ("fixed" if random or tastes > 1 else "lognormal")
     call = replace(call, options={**call.options, "family": family})
-    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
-    asked |= {"ties": ties, "width": width}
+    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
+    asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given}
         of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
+        of_posteriors["strength-formula"] = asked.pop("covariates")
         return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
-    held_out = test, test_fraction
     if strength:
-        return run_grid(call, strength, asked, own, given, *held_out)
-    code, result = run_posterior(call, asked, own, given, *held_out)
+        return run_grid(call, strength, asked, own, given, test, test_fraction)
+    code, result = run_posterior(call, asked, own, given, test, test_fraction)
     call.terminal.result(result)
     return code
 

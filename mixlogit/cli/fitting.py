@@ -12,7 +12,7 @@ from mixlogit.cli.summary import checks_line, data_line, maximum_table, model_wo
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "read_votes", "run_maximum", "run_posterior", "target"]
+__all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_posterior", "target"]
 
 CHECK_FAILED = 4
 
@@ -141,6 +141,28 @@ def read_votes(
         fitted, tested = data.split(fraction, seed=call.seed)
         return fitted, tested
     return data, None if test is None else call.load(test)
+
+
+def read_people(call: Invocation, formula: str, file: str | None) -> Any:
+    """The covariates of respondents that a formula names; None without one.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        formula: The formula.
+        file: Where they are; None: in DATA.
+
+    Raises:
+        UsageError: For a file without a formula, or a formula that cannot be read.
+        DataError: A missing column or value, or a respondent with two values.
+    """
+    import mixlogit as ml
+
+    if not formula:
+        if file is not None:
+            raise UsageError("--covariates needs --strength-formula, which says what they do.")
+        return None
+    respondent = call.columns.get("respondent") or "respondent"
+    return ml.Covariates.read(formula, file or call.columns["data"], respondent)
 
 
 def target(call: Invocation) -> Path:

@@ -80,8 +80,9 @@ def _column(source: Source, name: str) -> "np.ndarray[Any, Any]":
         values = np.array([*coded.values, ""], dtype=object)[coded.codes]
     if bad:
         file, row = source.locate(int(bad[0].rows[0]))
+        what = bad[0].kind.replace("nan", "NaN")
         raise DataError(
-            f"{file}, row {row}: {name} is {bad[0].kind}. Fill it in, or leave {name} out of the "
+            f"{file}, row {row}: {name} is {what}. Fill it in, or leave {name} out of the "
             "formula.",
             file=file,
             row=row,
