@@ -37,6 +37,7 @@ _PUBLIC = {
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
     "power": "mixlogit.models",
+    "sbc": "mixlogit.models",
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",

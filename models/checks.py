@@ -20,6 +20,21 @@ __all__ = ["elbo_gain", "make_checks", "quadrature_error", "r_hat"]
 _FINE = 61  # nodes of the rule that the fit's own is compared with
 
 
+_ADVICE = {
+    "Pareto k": "Run again with --inference nuts.",
+    "effective draws": "Ask for more --posterior-draws, or run with --inference nuts.",
+    "ELBO still rising": "The guide has not settled, nats in its last steps: run with --inference "
+    "nuts.",
+    "restarts reach one mode": "The posterior has several modes, nats apart: fit a simpler model, "
+    "or use NUTS.",
+    "restarts agree (R-hat)": "The restarts found different answers; fit a simpler model or more "
+    "data.",
+    "quadrature error": "Report this data set: the panel integral is not accurate to 0.001 nats.",
+    "prior weight on cv": "The data say little about the spread; collect more votes per "
+    "respondent.",
+}
+
+
 def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named) -> list[Check]:
     """Checks of the guide, the restarts, the quadrature and the weight of the prior.
 
@@ -31,32 +46,27 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
     """
     checks = []
     if inferred.method == "importance":
-        k, effective = float(inferred.k_hat.max()), float(inferred.effective.min())
-        checks.append(_at_most("Pareto k", k, K_LIMIT, "Run again with --inference nuts."))
-        advice = "Ask for more --posterior-draws, or run with --inference nuts."
-        checks.append(Check("effective draws", effective, 100.0, effective >= 100.0, advice))
+        checks.append(_at_most("Pareto k", float(inferred.k_hat.max()), K_LIMIT))
+        effective = float(inferred.effective.min())
+        name = "effective draws"
+        checks.append(Check(name, effective, 100.0, effective >= 100.0, _ADVICE[name]))
     gain = elbo_gain(inferred.elbo)
     if gain is not None:
-        advice = "The guide has not settled, nats in its last steps: run with --inference nuts."
-        checks.append(_at_most("ELBO still rising", gain, 0.5, advice))
-    advice = "The posterior has several modes, nats apart: fit a simpler model, or use NUTS."
-    checks.append(_at_most("restarts reach one mode", inferred.spread_of_modes, 0.01, advice))
+        checks.append(_at_most("ELBO still rising", gain, 0.5))
+    checks.append(_at_most("restarts reach one mode", inferred.spread_of_modes, 0.01))
     worst = max(r_hat(value) for value in named.values.values())
-    advice = "The restarts found different answers; fit a simpler model or more data."
-    checks.append(_at_most("restarts agree (R-hat)", worst, 1.05, advice))
+    checks.append(_at_most("restarts agree (R-hat)", worst, 1.05))
     error = quadrature_error(joint, inferred.theta[0, :1])
     if error is not None:
-        advice = "Report this data set: the panel integral is not accurate to 0.001 nats."
-        checks.append(_at_most("quadrature error", error, 1e-3, advice))
+        checks.append(_at_most("quadrature error", error, 1e-3))
     if "cv" in named.values:
         weight = float(named.values["cv"].var() / prior.values["cv"].var())
-        advice = "The data say little about the spread; collect more votes per respondent."
-        checks.append(_at_most("prior weight on cv", weight, 0.5, advice))
+        checks.append(_at_most("prior weight on cv", weight, 0.5))
     return checks
 
 
-def _at_most(name: str, value: float, limit: float, advice: str) -> Check:
-    return Check(name, value, limit, value <= limit, advice)
+def _at_most(name: str, value: float, threshold: float) -> Check:
+    return Check(name, value, threshold, value <= threshold, _ADVICE[name])
 
 
 def elbo_gain(elbo: list[float]) -> float | None:

@@ -47,7 +47,7 @@ def individuals(problem: Problem, joint: LogJoint, theta: Tensor, most: int = 64
         most: Most draws to use.
     """
     n_units = len(problem.units.block)
-    kept = max(4, min(most, _NODES // (25 * n_units), len(theta)))
+    kept = min(len(theta), max(4, min(most, _NODES // (25 * n_units))))
     theta = theta[thinned(len(theta), kept)]
     # every draw's nodes are shifted by another part of a step, so that together they lie dense
     rules = [stretched_rule(shift=(0.618034 * k) % 1.0 - 0.5) for k in range(kept)]

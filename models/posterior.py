@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mixlogit.data import ChoiceSets, Comparisons
+    from mixlogit.models.sbc import Calibration
 
 __all__ = ["Posterior", "open_run", "summarise"]
 
@@ -210,6 +211,16 @@ class Posterior:
         """
         self._record |= {"data_sha256": data_sha256, "arguments": json_ready(arguments)}
         return self
+
+    def add_sbc(self, found: "Calibration") -> None:
+        """Keep what `mixlogit.sbc` found at this design: ranks, and a check more.
+
+        Args:
+            found: Its result.
+        """
+        self._record["sbc"] = found.to_dict()
+        self.checks.append(found.check())
+        self._record["checks"] = [check.to_dict() for check in self.checks]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run folder; `mixlogit.open_run` reads it back.

@@ -15,7 +15,7 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled
 from mixlogit.models.thin import thinned
 
-__all__ = ["Predicted", "predict"]
+__all__ = ["Predicted", "draw_answers", "predict"]
 
 _MOST = 60_000  # judgements looked at: of some respondents, if there are more
 _REPLICATES, _AVERAGED = 64, 16  # draws for replicates, and for probabilities
@@ -106,6 +106,32 @@ def _some(problem: Problem, generator: torch.Generator) -> Tensor:
     return torch.nonzero(kept[unit]).squeeze(-1)
 
 
+def draw_answers(
+    problem: Problem, answers: Answers, sampled: Sampled, generator: torch.Generator
+) -> Tensor:
+    """Answers of new respondents at one value of the population's parameters.
+
+    Args:
+        problem: The design.
+        answers: The possible answers.
+        sampled: What was sampled, at one draw.
+        generator: Source of randomness.
+
+    Returns:
+        Positions among the answers, int8, a vector over judgements.
+    """
+    margin = answers.margins(sampled)
+    one = _Draw(problem, answers, sampled, margin, None, None)
+    return one.answer(torch.arange(len(margin)), generator, same=False)
+
+
+def _picked(log_p: Tensor, generator: torch.Generator) -> Tensor:
+    """One answer at random for each row of `answer x row` log probabilities."""
+    below = log_p.exp().cumsum(0)
+    u = torch.rand(below.shape[1], generator=generator, dtype=below.dtype) * below[-1]
+    return (below[:-1] < u).sum(0).to(torch.int8)
+
+
 @dataclass(frozen=True, eq=False)
 class _Draw:
     """One draw of the population, and what it says of strengths.
@@ -169,9 +195,7 @@ class _Draw:
         width = self._widths(generator)
         width = None if width is None else width[unit, None]
         log_p = self.answers.log_prob(self.sampled, self.margin[rows], strength[unit, None], width)
-        below = log_p[..., 0].exp().cumsum(0)
-        u = torch.rand(len(rows), generator=generator, dtype=below.dtype) * below[-1]
-        return (below[:-1] < u).sum(0).to(torch.int8)
+        return _picked(log_p[..., 0], generator)
 
     def _log_prob(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities `answer x row x node`, and weights of the nodes `row x node`."""

@@ -107,8 +107,11 @@ class Problem:
         sizes = torch.bincount(codes, minlength=len(order))[order]
         chosen = torch.zeros(len(order), dtype=torch.bool)
         chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
-        kept = torch.nonzero(chosen[codes]).squeeze(-1)
-        return type(self)(self.data.take(kept), **self._options)
+        return self.with_data(self.data.take(torch.nonzero(chosen[codes]).squeeze(-1)))
+
+    def with_data(self, data: Comparisons) -> "Problem":
+        """The same problem with other data."""
+        return type(self)(data, **self._options)
 
     def unit_labels(self) -> list[str]:
         """Respondent of each unit, with its group labels where respondents are split."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,10 +98,10 @@ class _Votes:
     """
 
     size: Array
-    bin: Array
+    bin: NDArray[np.integer[Any]]
     n_bins: int
     has_ties: bool
-    unit: Array
+    unit: NDArray[np.integer[Any]]
     observed: Array
     again: Array
     others: Array

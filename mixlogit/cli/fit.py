@@ -81,6 +81,11 @@ _Fraction = Annotated[
 ]
 
 
+_Sbc = Annotated[
+    int | None, typer.Option(help="Check intervals on so many simulated data sets.", metavar="R")
+]
+
+
 def fit(
     call: Invocation,
     *,
@@ -105,6 +110,7 @@ def fit(
     posterior_draws: Annotated[int, typer.Option(help="Draws of the posterior.")] = 2000,
     test: _Test = None,
     test_fraction: _Fraction = None,
+    sbc: _Sbc = None,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
     prior_cv: Annotated[float | None, _prior("Scale of the half-normal cv.")] = None,
@@ -130,16 +136,19 @@ def fit(
     asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
+    if sbc is not None and (random or tastes > 1):
+        raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
     if inference == "maximum":
-        of_posteriors = {"by": call.columns["groups"], "prior": given}
+        of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
         of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
         of_posteriors["strength-formula"] = asked.pop("covariates")
         return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
+    held_out = test, test_fraction
     if strength:
-        return run_grid(call, strength, asked, own, given, test, test_fraction)
-    code, result = run_posterior(call, asked, own, given, test, test_fraction)
+        return run_grid(call, strength, asked, own, given, held_out)
+    code, result = run_posterior(call, asked, own, given, held_out, sbc)
     call.terminal.result(result)
     return code
 

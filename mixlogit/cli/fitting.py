@@ -22,8 +22,8 @@ def run_posterior(
     asked: Mapping[str, Any],
     tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
-    test: str | None,
-    test_fraction: float | None,
+    held_out_of: tuple[str | None, float | None],
+    sbc: int | None = None,
 ) -> tuple[int, dict[str, Any]]:
     """Fit the posterior and write its run folder.
 
@@ -32,8 +32,8 @@ def run_posterior(
         asked: Arguments of `mixlogit.fit`.
         tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
-        test: A file of held-out votes.
-        test_fraction: Share of the votes to hold out.
+        held_out_of: A file of held-out votes, or the share of the votes to hold out.
+        sbc: Simulated data sets to check intervals on.
 
     Returns:
         Exit code (4 if a check failed), and the object for `--json`.
@@ -43,7 +43,7 @@ def run_posterior(
     path = target(call)
     with call.folder(path) as run:
         begin = time.monotonic()
-        data, held_out = read_votes(call, test, test_fraction)
+        data, held_out = read_votes(call, *held_out_of)
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
@@ -59,6 +59,8 @@ def run_posterior(
                 progress=trace,
                 **asked,
             )
+        if sbc is not None:
+            posterior.add_sbc(_calibrate(call, data, asked, priors, sbc))
         result = posterior.to_dict()
         result["seconds"] = {"read": read, **result["seconds"]}
         if held_out is not None:
@@ -71,6 +73,29 @@ def run_posterior(
     call.terminal.say(text)
     call.terminal.say(f"Wrote {path}")
     return CHECK_FAILED if failed else 0, {"run": str(path), **result}
+
+
+def _calibrate(
+    call: Invocation,
+    data: Any,
+    asked: Mapping[str, Any],
+    priors: Mapping[str, Any],
+    replicates: int,
+) -> Any:
+    """Simulation-based calibration at the design of the data."""
+    import mixlogit as ml
+
+    names = ("family", "panel", "lapse", "ties", "width", "classes", "contrarians")
+    with call.terminal.progress("sbc      simulated data sets") as show:
+        return ml.sbc(
+            data,
+            by=list(call.columns["groups"]),
+            priors=ml.Priors(**priors),
+            replicates=replicates,
+            seed=call.seed,
+            progress=show,
+            **{name: asked[name] for name in names},
+        )
 
 
 def run_maximum(

@@ -72,10 +72,20 @@ def report_text(
     if len(groups):
         lines += ["", strength_table(groups, title="By group")]
     lines += ["", *posterior.verdict.sentences]
+    if "sbc" in result:
+        lines.append(_calibrated(result["sbc"]))
     held_out = result.get("held_out")
     if held_out is not None:
         lines.append(_held_out(held_out))
     return "\n".join(lines)
+
+
+def _calibrated(sbc: Mapping[str, Any]) -> str:
+    parts = [f"{name} {share:.0%}" for name, share in sbc["coverage"].items()]
+    return (
+        f"In {sbc['replicates']} data sets simulated at this design, 90 % intervals hold the "
+        f"truth: {', '.join(parts)}."
+    )
 
 
 def _held_out(scores: Mapping[str, Any]) -> str:

@@ -223,6 +223,22 @@ def test_the_default_folder_is_named_after_the_data(
     assert say(*line, "--overwrite")[0] == 0
 
 
+def test_intervals_are_calibrated_at_the_own_design(quick: Callable, tmp_path: Path) -> None:
+    code, out, _ = quick("--sbc", 12)
+    assert code == 0
+    words = "In 12 data sets simulated at this design, 90 % intervals hold the truth: mean "
+    assert re.search(words + r"\d+%\.", out)
+    result = json.loads((tmp_path / "x" / "summary.json").read_text())
+    assert len(result["sbc"]["ranks"]["mean"]) == 12
+    checks = json.loads((tmp_path / "x" / "checks.json").read_text())
+    assert checks[-1]["name"] == "calibrated intervals (SBC)"
+
+
+def test_calibration_takes_no_random_tastes(quick: Callable) -> None:
+    message = "--sbc cannot be joined with --random.\n"
+    assert quick("--sbc", 12, "--random", "x1:normal")[::2] == (2, message)
+
+
 def test_the_maximum(say: Callable, votes: Path, tmp_path: Path) -> None:
     code, out, _ = say("fit", votes, "--inference", "maximum", "--output", tmp_path / "x")
     assert code == 0
