@@ -12,7 +12,7 @@ from mixlogit.models.mode import gradient_and_hessian, lbfgs
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_classes import share_basis, taste_classes
 
-__all__ = ["Starts", "TasteClassJoint", "find_class_mode", "ordered_by_share"]
+__all__ = ["Starts", "TasteClassJoint", "carried", "find_class_mode", "ordered_by_share"]
 
 _ELEMENTS = 4_000_000  # rows x nodes x classes x draws evaluated at once
 _ROWS = 20_000  # rows that starts are made on
@@ -207,7 +207,7 @@ def ordered_by_share(joint: TasteClassJoint, theta: Tensor) -> Tensor:
     """
     sampled: Any = joint.sampled(theta.unsqueeze(0))
     with torch.no_grad():
-        share = joint.classes.memberships(*sampled).mean((0, 1))
+        share = joint.classes.memberships(sampled).mean((0, 1))
     order = torch.argsort(share, descending=True)
     basis = share_basis(joint.spec.n_tastes)
     turn = basis[:, order] @ basis.T  # coordinates of log shares whose classes are exchanged
