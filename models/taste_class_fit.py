@@ -88,7 +88,7 @@ def fit_taste_classes(
     """
     begin = time.monotonic()
     joint = TasteClassJoint(problem, family, n_tastes, lapse=lapse)
-    starts = find_class_mode(problem, joint, _STARTS, sampler.seed)
+    starts = find_class_mode(problem, joint, _STARTS, sampler.seed, sampler.progress)
     seconds = {"map": round(time.monotonic() - begin, 3)}
     inferred = sampler.infer(joint, _method(joint, sampler))
     joint.mode = inferred.mode.theta

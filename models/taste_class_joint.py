@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.taste_classes import TasteClassLikelihood
+from mixlogit.models.infer import Progress
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import gradient_and_hessian, lbfgs
 from mixlogit.models.problem import Problem
@@ -90,7 +91,13 @@ class Starts:
         return sum(best - value < _SAME for value in self.log_densities) / len(self.log_densities)
 
 
-def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed: int) -> Starts:
+def find_class_mode(
+    problem: Problem,
+    joint: TasteClassJoint,
+    starts: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> Starts:
     """Find the mode; classes are then in the order of their shares, the largest first.
 
     Starts are made with one strength for all, on at most about 20,000 rows of random
@@ -102,7 +109,9 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
         joint: The program; its `mode` is set.
         starts: Number of starts.
         seed: Seed of the noise and of the choice of respondents.
+        progress: Called with a stage, steps done and steps in all.
     """
+    say = progress or (lambda stage, done, total: None)
     generator = torch.Generator().manual_seed(seed)
     simple = joint
     if joint.spec.family != "fixed":
@@ -111,8 +120,9 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
     part = simple.of(simple.classes.some(chosen))
     found = []
     middle = _one_taste(problem, part)
-    for _ in range(starts):
+    for done in range(starts):
         theta, _ = lbfgs(part, _scattered(problem, simple, middle, generator))
+        say("starts", done + 1, starts)
         with torch.no_grad():
             found.append((float(part(theta.unsqueeze(0))), theta))
     found.sort(key=lambda pair: -pair[0])
