@@ -12,13 +12,12 @@ from mixlogit.models.elpd import unit_elpd
 from mixlogit.models.individual import strength_table
 from mixlogit.models.infer import Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.mode import lbfgs
 from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_checks import class_checks
 from mixlogit.models.taste_class_held_out import class_held_out
-from mixlogit.models.taste_class_joint import TasteClassJoint, carried, find_class_mode
+from mixlogit.models.taste_class_joint import TasteClassJoint, carried, climbed, find_class_mode
 from mixlogit.models.taste_class_named import (
     class_members,
     membership_table,
@@ -189,11 +188,11 @@ def _evidence(
     known = inferred.evidence_by == "laplace"
     own = names + (float(inferred.log_evidence[0]) if known else laplace(joint))
     one = TasteClassJoint(alone, spec.family, 1, lapse=spec.lapse)
-    one.mode, _ = lbfgs(one, one.mode)
+    one.mode = climbed(one, one.mode)
     out = {"log_bayes_factor_taste": own - laplace(one)}
     if spec.family != "fixed":
         fixed = TasteClassJoint(problem, "fixed", spec.n_tastes, lapse=spec.lapse)
-        fixed.mode, _ = lbfgs(fixed, carried(joint, joint.mode, fixed))
+        fixed.mode = climbed(fixed, carried(joint, joint.mode, fixed))
         out["log_bayes_factor_strength"] = own - names - laplace(fixed)
     return out
 
