@@ -19,7 +19,7 @@ from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 
-__all__ = ["Inferred", "Sampler", "infer", "root_of_covariance"]
+__all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried

@@ -51,7 +51,7 @@ class Posterior:
         record: Everything else that the run folder keeps: the object of `to_dict`.
         strengths: One row for each respondent (or respondent and group).
         held_out: Scores held-out votes; only in the session of the fit.
-        tastes: One row for each respondent, with random tastes.
+        tastes: One row for each respondent, with random or latent tastes.
         log_scores: Scores each held-out vote; only in the session of the fit.
 
     Attributes:

@@ -10,13 +10,14 @@ from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.individual import strength_table
 from mixlogit.models.infer import Inferred, Sampler, infer
+from mixlogit.models.joint import LogJoint
 from mixlogit.models.loo import elpd
 from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_checks import class_checks
 from mixlogit.models.taste_class_held_out import class_held_out
-from mixlogit.models.taste_class_joint import TasteClassJoint, carried, find_class_mode
+from mixlogit.models.taste_class_joint import TasteClassJoint, carried, climbed, find_class_mode
 from mixlogit.models.taste_class_named import (
     class_members,
     membership_table,
@@ -86,7 +87,7 @@ def fit_taste_classes(
     """
     begin = time.monotonic()
     joint = TasteClassJoint(problem, family, n_tastes, lapse=lapse)
-    starts = find_class_mode(problem, joint, _STARTS, sampler.seed)
+    starts = find_class_mode(problem, joint, _STARTS, sampler.seed, sampler.progress)
     seconds = {"map": round(time.monotonic() - begin, 3)}
     inferred = sampler.infer(joint, _method(joint, sampler))
     joint.mode = inferred.mode.theta
@@ -101,7 +102,7 @@ def fit_taste_classes(
     thin = theta[:, :: max(1, theta.shape[1] // _KEPT)]  # each costs an evaluation of all nodes
     log_likelihood = unit_log_likelihood(problem, joint, thin)
     tree = make_tree(problem, joint, inferred, (named, prior), log_likelihood)
-    weighed = _evidence(problem, alone, joint, sampler) if sampler.evidence else None
+    weighed = _evidence(problem, alone, joint, inferred, sampler) if sampler.evidence else None
     seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
         **_about(problem, joint, named),
@@ -167,26 +168,32 @@ def _groups(problem: Problem, values: Mapping[str, Any], n_tastes: int) -> dict[
 
 
 def _evidence(
-    problem: Problem, alone: Problem, joint: TasteClassJoint, sampler: Sampler
+    problem: Problem,
+    alone: Problem,
+    joint: TasteClassJoint,
+    inferred: Inferred,
+    sampler: Sampler,
 ) -> dict[str, float]:
     """Log Bayes factors by the Laplace approximation, nats.
 
     The classes can be named in C! ways, each with a mode of its own: `log C!` is added.
     """
 
-    def laplace(program: Any) -> Inferred:
-        return infer(program, chains=2, draws=1, seed=sampler.seed, method="laplace")
+    def laplace(program: LogJoint) -> float:
+        found = infer(program, chains=2, draws=1, seed=sampler.seed, method="laplace")
+        return float(found.log_evidence[0])
 
     spec = joint.spec
     names = math.lgamma(spec.n_tastes + 1)
-    own = float(laplace(joint).log_evidence[0]) + names
-    one = float(laplace(alone.joint(spec.family, lapse=spec.lapse)).log_evidence[0])
-    out = {"log_bayes_factor_taste": own - one}
+    known = inferred.evidence_by == "laplace"
+    own = names + (float(inferred.log_evidence[0]) if known else laplace(joint))
+    one = TasteClassJoint(alone, spec.family, 1, lapse=spec.lapse)
+    one.mode = climbed(one, one.mode)
+    out = {"log_bayes_factor_taste": own - laplace(one)}
     if spec.family != "fixed":
         fixed = TasteClassJoint(problem, "fixed", spec.n_tastes, lapse=spec.lapse)
-        fixed.mode = carried(joint, joint.mode, fixed)
-        found = float(laplace(fixed).log_evidence[0]) + names
-        out["log_bayes_factor_strength"] = own - found
+        fixed.mode = climbed(fixed, carried(joint, joint.mode, fixed))
+        out["log_bayes_factor_strength"] = own - names - laplace(fixed)
     return out
 
 

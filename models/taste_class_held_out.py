@@ -93,7 +93,7 @@ def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, te
             known: Any = joint.sampled(one)
             new: Any = across.sampled(one)  # a unit without judgements for each group
             log_share = torch.cat([known.log_share[0, classes.share_block], new.log_share[0]])
-            arguments = classes.folded(*known[:4])
+            arguments = classes.folded(known)
             chance += _predicted(fitted, votes, arguments, log_share).exp() / len(theta)
     out = torch.empty_like(chance)
     out[order] = chance

@@ -7,15 +7,24 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.taste_classes import TasteClassLikelihood
+from mixlogit.models.infer import Progress
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import gradient_and_hessian, lbfgs
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_classes import share_basis, taste_classes
 
-__all__ = ["Starts", "TasteClassJoint", "find_class_mode", "ordered_by_share"]
+__all__ = [
+    "Starts",
+    "TasteClassJoint",
+    "carried",
+    "climbed",
+    "find_class_mode",
+    "ordered_by_share",
+]
 
 _ELEMENTS = 4_000_000  # rows x nodes x classes x draws evaluated at once
 _ROWS = 20_000  # rows that starts are made on
+_SLOPE = 1e-6  # gradient for each row and class at which the search ends
 _SAME = 1.0  # nats within which two starts have found the same
 _FINISHED = 3  # different answers of the starts that are followed to the end
 
@@ -90,7 +99,13 @@ class Starts:
         return sum(best - value < _SAME for value in self.log_densities) / len(self.log_densities)
 
 
-def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed: int) -> Starts:
+def find_class_mode(
+    problem: Problem,
+    joint: TasteClassJoint,
+    starts: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> Starts:
     """Find the mode; classes are then in the order of their shares, the largest first.
 
     Starts are made with one strength for all, on at most about 20,000 rows of random
@@ -102,7 +117,9 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
         joint: The program; its `mode` is set.
         starts: Number of starts.
         seed: Seed of the noise and of the choice of respondents.
+        progress: Called with a stage, steps done and steps in all.
     """
+    say = progress or (lambda stage, done, total: None)
     generator = torch.Generator().manual_seed(seed)
     simple = joint
     if joint.spec.family != "fixed":
@@ -111,14 +128,15 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
     part = simple.of(simple.classes.some(chosen))
     found = []
     middle = _one_taste(problem, part)
-    for _ in range(starts):
-        theta, _ = lbfgs(part, _scattered(problem, simple, middle, generator))
+    for done in range(starts):
+        theta = climbed(part, _scattered(problem, simple, middle, generator))
+        say("starts", done + 1, starts)
         with torch.no_grad():
             found.append((float(part(theta.unsqueeze(0))), theta))
     found.sort(key=lambda pair: -pair[0])
     best: tuple[float, Tensor] | None = None
     for _, theta in _different(found)[:_FINISHED]:
-        finished, _ = lbfgs(joint, carried(simple, theta, joint))
+        finished = climbed(joint, carried(simple, theta, joint))
         with torch.no_grad():
             value = float(joint(finished.unsqueeze(0)))
         if best is None or value > best[0]:
@@ -126,6 +144,18 @@ def find_class_mode(problem: Problem, joint: TasteClassJoint, starts: int, seed:
     assert best is not None
     joint.mode = ordered_by_share(joint, best[1])
     return Starts([value for value, _ in found], int(chosen.sum()))
+
+
+def climbed(joint: LogJoint, theta: Tensor) -> Tensor:
+    """Close to the mode that lies uphill; Newton's method does the rest.
+
+    Args:
+        joint: The program.
+        theta: Where to begin, `1 x parameter`.
+    """
+    likelihood: Any = joint.likelihood
+    tolerance = max(1e-5, _SLOPE * likelihood.n_entries)
+    return lbfgs(joint, theta, tolerance=tolerance)[0]
 
 
 def _different(found: list[tuple[float, Tensor]]) -> list[tuple[float, Tensor]]:
@@ -154,7 +184,7 @@ def _one_taste(problem: Problem, part: LogJoint) -> dict[str, Tensor]:
     base = problem.joint("fixed", lapse=part.spec.lapse)
     spec = replace(base.spec, groups=())
     alone = LogJoint(base.program, likelihood.inner, spec, base.draws_at_once)
-    return alone.unpack(lbfgs(alone, alone.start())[0].unsqueeze(0))
+    return alone.unpack(climbed(alone, alone.start()).unsqueeze(0))
 
 
 def _scattered(
@@ -207,7 +237,7 @@ def ordered_by_share(joint: TasteClassJoint, theta: Tensor) -> Tensor:
     """
     sampled: Any = joint.sampled(theta.unsqueeze(0))
     with torch.no_grad():
-        share = joint.classes.memberships(*sampled).mean((0, 1))
+        share = joint.classes.memberships(sampled).mean((0, 1))
     order = torch.argsort(share, descending=True)
     basis = share_basis(joint.spec.n_tastes)
     turn = basis[:, order] @ basis.T  # coordinates of log shares whose classes are exchanged

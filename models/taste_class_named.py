@@ -108,7 +108,7 @@ def class_members(joint: TasteClassJoint, theta: Tensor) -> Members:
     with torch.no_grad():
         for one in theta.split(1):
             sampled: Any = joint.sampled(one)
-            parts = [part.posterior_nodes(*sampled) for part in joint.classes.parts()]
+            parts = [part.posterior_nodes(sampled) for part in joint.classes.parts()]
             b, log_weight = (torch.cat(each, 1) for each in zip(*parts, strict=True))
             weight = log_weight.exp() / kept  # class_ x unit x node
             total = total + weight.sum(-1).T

@@ -1,43 +1,21 @@
 """Latent classes of taste: each class has utilities of its own and a share."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyro
 import pyro.distributions as dist
 import torch
 from torch import Tensor
 
-from mixlogit.choice import StrengthFamily
+from mixlogit.choice.taste_classes import Classified
 from mixlogit.models import sites
 from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.quantile import half_normal_from_normal
 from mixlogit.models.sites import Spec
 
-__all__ = ["Classified", "share_basis", "taste_classes"]
+__all__ = ["share_basis", "share_scale", "taste_classes"]
 
 _SHARE_SD = 1.5  # prior sd of the log shares' coordinates
-
-
-class Classified(NamedTuple):
-    """What one execution of the program sampled.
-
-    Attributes:
-        family: The mixing distribution of strength, batch shape `... x 1`.
-        lapse: Lapse rate, `... x 1`, or None.
-        utilities: `... x class_ x item` utilities or `... x class_ x feature` weights.
-        outcome: Parameters of the outcome model, `... x parameter`, or None.
-        log_share: Log shares of the classes, `... x block x class_`.
-    """
-
-    family: StrengthFamily
-    lapse: Tensor | None
-    utilities: Tensor
-    outcome: Tensor | None
-    log_share: Tensor
-
-    def arguments(self) -> tuple[Any, ...]:
-        """The arguments of the likelihood."""
-        return tuple(self)
 
 
 def taste_classes(likelihood: Any, spec: Spec) -> Classified:

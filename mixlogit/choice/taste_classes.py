@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,9 +11,31 @@ from torch.utils.checkpoint import checkpoint
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.utility import UtilityLikelihood
 
-__all__ = ["TasteClassLikelihood", "at_classes"]
+__all__ = ["Classified", "TasteClassLikelihood", "at_classes"]
 
 _ELEMENTS = 4_000_000  # rows x nodes x classes evaluated at once
+
+
+class Classified(NamedTuple):
+    """Parameters of a population with latent classes of taste.
+
+    Attributes:
+        family: The mixing distribution of strength, batch shape `... x 1`.
+        lapse: Lapse rate, `... x 1`, or None.
+        utilities: `... x class_ x item` utilities or `... x class_ x feature` weights.
+        outcome: Parameters of the outcome model, `... x parameter`, or None.
+        log_share: Log shares of the classes, `... x block x class_`.
+    """
+
+    family: StrengthFamily
+    lapse: Tensor | None
+    utilities: Tensor
+    outcome: Tensor | None
+    log_share: Tensor
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments of the likelihood."""
+        return tuple(self)
 
 
 def at_classes(values: Tensor, n_classes: int) -> Tensor:
@@ -76,11 +98,12 @@ class TasteClassLikelihood:
         Returns:
             `draw x 1`, nats, differentiable in every argument.
         """
+        sampled = Classified(family, lapse, utilities, outcome, log_share)
         total = utilities.new_zeros(len(utilities))
         parts = list(self.parts())
         again = len(parts) > 1 and torch.is_grad_enabled()
         for part in parts:
-            job = partial(_summed, part, family, lapse, utilities, outcome, log_share)
+            job = partial(_summed, part, sampled)
             total = total + (checkpoint(job, use_reentrant=False) if again else job())
         return total.unsqueeze(-1)
 
@@ -93,71 +116,38 @@ class TasteClassLikelihood:
         log_share: Tensor,
     ) -> Tensor:
         """Log-likelihood of each respondent: `draw x respondent`, nats."""
-        parts = [
-            torch.logsumexp(part.joint(family, lapse, utilities, outcome, log_share), -1)
-            for part in self.parts()
-        ]
-        return torch.cat(parts, -1)
+        sampled = Classified(family, lapse, utilities, outcome, log_share)
+        return torch.cat([torch.logsumexp(part.joint(sampled), -1) for part in self.parts()], -1)
 
-    def posterior_nodes(
-        self,
-        family: StrengthFamily,
-        lapse: Tensor | None,
-        utilities: Tensor,
-        outcome: Tensor | None,
-        log_share: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def posterior_nodes(self, sampled: Classified) -> tuple[Tensor, Tensor]:
         """Strengths and log weights of each respondent's nodes in each class, at one draw.
 
         Returns:
             Both `class_ x respondent x node`; the weights of a respondent sum to 1 over nodes
             and classes.
         """
-        arguments = self.folded(family, lapse, utilities, outcome)
-        strengths, log_mass = self.inner.nodes_of(*arguments)
-        log_mass = log_mass + log_share[0, self.share_block].T.unsqueeze(-1)
+        strengths, log_mass = self.inner.nodes_of(*self.folded(sampled))
+        log_mass = log_mass + sampled.log_share[0, self.share_block].T.unsqueeze(-1)
         return strengths, log_mass - torch.logsumexp(log_mass, (0, 2), keepdim=True)
 
-    def memberships(
-        self,
-        family: StrengthFamily,
-        lapse: Tensor | None,
-        utilities: Tensor,
-        outcome: Tensor | None,
-        log_share: Tensor,
-    ) -> Tensor:
+    def memberships(self, sampled: Classified) -> Tensor:
         """Probability of each class given the respondent's panel.
 
         Returns:
             `draw x respondent x class_`.
         """
-        parts = [
-            torch.softmax(part.joint(family, lapse, utilities, outcome, log_share), -1)
-            for part in self.parts()
-        ]
+        parts = [torch.softmax(part.joint(sampled), -1) for part in self.parts()]
         return torch.cat(parts, 1)
 
-    def joint(
-        self,
-        family: StrengthFamily,
-        lapse: Tensor | None,
-        utilities: Tensor,
-        outcome: Tensor | None,
-        log_share: Tensor,
-    ) -> Tensor:
+    def joint(self, sampled: Classified) -> Tensor:
         """Log probability of class and panel: `draw x respondent x class_`, nats."""
-        each = self.inner.by_respondent(*self.folded(family, lapse, utilities, outcome))
-        by_class = each.view(len(utilities), self.n_classes, -1).transpose(1, 2)
-        return by_class + log_share[:, self.share_block]
+        each = self.inner.by_respondent(*self.folded(sampled))
+        by_class = each.view(len(sampled.utilities), self.n_classes, -1).transpose(1, 2)
+        return by_class + sampled.log_share[:, self.share_block]
 
-    def folded(
-        self,
-        family: StrengthFamily,
-        lapse: Tensor | None,
-        utilities: Tensor,
-        outcome: Tensor | None,
-    ) -> tuple[Any, ...]:
+    def folded(self, sampled: Classified) -> tuple[Any, ...]:
         """Arguments of the likelihood of one taste, with a draw for each draw and class."""
+        family, lapse, utilities, outcome, _ = sampled
         wide = {key: at_classes(value, self.n_classes) for key, value in family.parameters.items()}
         every = type(family)(**wide, validate_args=False)
         rates = None if lapse is None else at_classes(lapse, self.n_classes)
@@ -202,5 +192,5 @@ class TasteClassLikelihood:
         return TasteClassLikelihood(inner, self.share_block[members], self.n_classes, self._nodes)
 
 
-def _summed(part: TasteClassLikelihood, *sampled: Any) -> Tensor:
-    return torch.logsumexp(part.joint(*sampled), -1).sum(-1)
+def _summed(part: TasteClassLikelihood, sampled: Classified) -> Tensor:
+    return torch.logsumexp(part.joint(sampled), -1).sum(-1)

@@ -9,7 +9,7 @@ from mixlogit.choice import strength
 from mixlogit.choice import taste_classes as module
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood, OutcomeRows
 from mixlogit.choice.outcomes import Choice, Davidson, Ordered
-from mixlogit.choice.taste_classes import TasteClassLikelihood
+from mixlogit.choice.taste_classes import Classified, TasteClassLikelihood
 from mixlogit.choice.utility import Rows, UtilityLikelihood
 
 SIZES = (3, 20, 1, 60)
@@ -109,16 +109,16 @@ def test_blocks_and_draws_change_nothing(kind: str, monkeypatch: pytest.MonkeyPa
 def test_memberships_and_nodes_agree() -> None:
     family = population("gamma", 1.0, 0.7)
     found = TasteClassLikelihood(halves(), BLOCK, 3)
-    sampled = (family, None, UTILITIES, None, SHARES.log())
-    strengths, log_weight = found.posterior_nodes(*sampled)
+    sampled = Classified(family, None, UTILITIES, None, SHARES.log())
+    strengths, log_weight = found.posterior_nodes(sampled)
     assert strengths.shape[:2] == (3, len(SIZES))
-    assert torch.allclose(log_weight.exp().sum(-1).T, found.memberships(*sampled)[0])
+    assert torch.allclose(log_weight.exp().sum(-1).T, found.memberships(sampled)[0])
 
 
 def test_some_respondents() -> None:
     family = population("lognormal", 1.0, 0.7)
     found = TasteClassLikelihood(halves(), BLOCK, 3)
-    sampled = (family, None, UTILITIES, None, SHARES.log())
+    sampled = Classified(family, None, UTILITIES, None, SHARES.log())
     each = found.by_respondent(*sampled)
     chosen = torch.tensor([False, True, False, True])
     assert torch.allclose(found.some(chosen).by_respondent(*sampled), each[:, chosen])

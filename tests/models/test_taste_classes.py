@@ -284,3 +284,14 @@ def test_more_tastes_than_respondents() -> None:
     with pytest.raises(UsageError) as error:
         ml.fit(few, tastes=3)
     assert str(error.value) == "3 tastes need as many respondents; there are 2."
+
+
+@pytest.mark.parametrize("family", ["fixed", "lognormal"])
+def test_one_class_is_the_program_of_one_taste(data: ml.Comparisons, family: str) -> None:
+    """The evidence of one taste is found through the same program."""
+    problem = make_problem(data)
+    one = TasteClassJoint(problem, family, 1, lapse=False)
+    alone = problem.joint(family)
+    theta = torch.randn(3, 1, alone.size, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(one(theta), alone(theta))
