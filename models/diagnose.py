@@ -24,7 +24,8 @@ __all__ = ["Diagnosis", "LeftOut", "diagnose"]
 
 Array = NDArray[np.float64]
 _P = 0.005  # a clean fit with five such checks fails one of them in a fortieth of all cases
-_SENSITIVE, _HIGH, _NAMED = 0.2, 0.05, 3
+_SENSITIVE, _NOTABLE = 0.15, 0.05  # sensitivity to a power of the prior, of the likelihood
+_HIGH, _NAMED = 0.05, 3  # share of respondents with a high k, and how many of them are named
 _WORDS = {
     "agreeing": "The share that agrees with the margin is not what the fit expects at every size "
     "of margin: try --lapse, another --family, or margins on another scale.",
@@ -186,13 +187,13 @@ def _sensitivity(
         for name, value in values.items()
     }
     name = max(found, key=lambda key: found[key])
-    advice = f"The prior decides about {name} as much as the data: set it with care (--prior-*)."
+    advice = f"Prior and data disagree about {name}: set its prior with care (--prior-...)."
     if log_likelihood is not None:
         total = log_likelihood.sum(-1, dtype=np.float64)
         kept = thinned(values[name].shape[1], total.shape[1])
         data = power_sensitivity(values[name][:, kept].reshape(-1), total.reshape(-1))
-        if data < found[name]:
-            advice = f"The prior decides about {name} more than the data: collect more votes."
+        if data < _NOTABLE:
+            advice = f"The prior decides about {name}, not the data: collect more votes."
     ok = found[name] <= _SENSITIVE
     return [Check("prior sensitivity", found[name], _SENSITIVE, ok, advice)]
 

@@ -1,7 +1,6 @@
 """Simulation-based calibration at the user's own design: do intervals cover what they say?"""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +18,10 @@ from mixlogit.errors import UsageError
 from mixlogit.models.answers import Answers, answers_of
 from mixlogit.models.infer import K_LIMIT, Progress, infer
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.outcome_problem import Ties, Width, make_problem
+from mixlogit.models.outcome_problem import make_problem
 from mixlogit.models.panel import panel as panel_program
 from mixlogit.models.per_comparison import per_comparison
 from mixlogit.models.predictive import draw_answers
-from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled
 from mixlogit.models.thin import thinned
@@ -76,17 +74,11 @@ def sbc(
     family: str = "lognormal",
     *,
     replicates: int = 100,
-    ties: Ties = "half",
-    width: Width = "shared",
-    panel: bool | None = None,
-    by: Sequence[str] = (),
     lapse: bool = False,
-    classes: int = 2,
-    contrarians: bool = False,
-    priors: Priors | None = None,
     draws: int = 500,
     seed: int = 0,
     progress: Progress | None = None,
+    **design: Any,
 ) -> Calibration:
     """Fit data sets of known truth at the design of these data: simulation-based calibration.
 
@@ -99,17 +91,12 @@ def sbc(
         data: The design; its outcomes are not looked at (half-vote ties become decided votes).
         family: Strength family.
         replicates: Number of data sets.
-        ties: As for `fit`.
-        width: As for `fit`.
-        panel: As for `fit`.
-        by: As for `fit`.
         lapse: As for `fit`.
-        classes: As for `fit`.
-        contrarians: As for `fit`.
-        priors: As for `fit`.
         draws: Posterior draws of each data set.
         seed: Seed.
         progress: Called with a stage, steps done and steps in all.
+        **design: `panel`, `by`, `ties`, `width`, `classes`, `contrarians` and `priors`, as for
+            `fit`.
 
     Raises:
         UsageError: For choice sets, or too few data sets.
@@ -125,41 +112,37 @@ def sbc(
         raise UsageError("Calibration by simulation takes comparisons, not choice sets.")
     if replicates < 10:
         raise UsageError(f"Expected at least 10 data sets for --sbc but got {replicates}.")
-    begin = time.monotonic()
-    problem = make_problem(
-        data,
-        ties=ties,
-        width=width,
-        panel=panel,
-        by=by,
-        priors=priors,
-        n_classes=classes,
-        contrarians=contrarians,
-    )
+    if "classes" in design:
+        design["n_classes"] = design.pop("classes")
+    problem = make_problem(data, **design)
     say = progress or (lambda stage, done, total: None)
-    plain = type(problem) is Problem and data.margin is not None and not by
     with few_threads(len(data) * replicates), torch.random.fork_rng(devices=[]):
-        simulated = _Simulated(problem, family, lapse, draws, seed)
-        if simulated.prior.spec.anchored and family == "fixed":
-            raise UsageError("One strength with latent utilities leaves nothing to calibrate.")
-        truth = simulated.prior.prior_draws(replicates, seed).unsqueeze(1)
-        at_once = simulated.at_once() if plain else 1
-        drawn, again, done = [], 0, 0
-        for part in truth.split(at_once):
-            found, repeated = simulated.many(part) if plain else simulated.one(part)
-            drawn.append(found)
-            again, done = again + repeated, done + len(part)
-            say("sbc", done, replicates)
-        true = _scalars(simulated.prior, truth)
-    values = {name: torch.cat([one[name] for one in drawn], 1).numpy() for name in true}
-    ranks = {name: (values[name] < true[name].numpy()).mean(0) for name in true}
-    inside = {name: (r >= 0.05) & (r <= 0.95) for name, r in ranks.items()}
+        return _calibrated(_Simulated(problem, family, lapse, draws, seed), replicates, say)
+
+
+def _calibrated(simulated: "_Simulated", replicates: int, say: Progress) -> Calibration:
+    """Simulate, fit, rank."""
+    begin = time.monotonic()
+    prior, batched = simulated.prior, simulated.is_plain()
+    if prior.spec.anchored and prior.spec.family == "fixed":
+        raise UsageError("One strength with latent utilities leaves nothing to calibrate.")
+    truth = prior.prior_draws(replicates, simulated.seed).unsqueeze(1)
+    drawn, again, done = [], 0, 0
+    for part in truth.split(simulated.at_once() if batched else 1):
+        found, repeated = simulated.many(part) if batched else simulated.one(part)
+        drawn.append(found)
+        again, done = again + repeated, done + len(part)
+        say("sbc", done, replicates)
+    ranks = {}
+    for name, true in _scalars(prior, truth).items():
+        values = torch.cat([one[name] for one in drawn], 1)
+        ranks[name] = (values < true).to(torch.float64).mean(0).numpy()
     return Calibration(
-        family,
+        prior.spec.family,
         replicates,
-        {name: r.tolist() for name, r in ranks.items()},
-        {name: float(held.mean()) for name, held in inside.items()},
-        {name: uniformity(r) for name, r in ranks.items()},
+        {name: rank.tolist() for name, rank in ranks.items()},
+        {name: float(((r >= 0.05) & (r <= 0.95)).mean()) for name, r in ranks.items()},
+        {name: uniformity(rank) for name, rank in ranks.items()},
         again,
         round(time.monotonic() - begin, 3),
     )
@@ -185,6 +168,14 @@ class _Simulated:
         self.draws, self.seed = draws, seed
         self.generator = torch.Generator().manual_seed(seed)
         self.prior = problem.joint(family, lapse=lapse)
+
+    def is_plain(self) -> bool:
+        """Whether data sets can be fitted side by side: given margins, without groups."""
+        return (
+            type(self.problem) is Problem
+            and self.problem.data.kind == "margin"
+            and not (self.problem.spec.groups)
+        )
 
     def at_once(self) -> int:
         """How many data sets fit into one batch."""

@@ -20,7 +20,8 @@ def power_sensitivity(draws: Array, log_part: Array) -> float:
 
     The part (prior or likelihood) is raised to 1 +- 0.01 by importance weights; the value is the
     cumulative Jensen-Shannon distance per doubling of the power (Kallioinen, Paananen, Buerkner
-    and Vehtari 2024, Statistics and Computing 34:57). They call 0.05 notable.
+    and Vehtari 2024, Statistics and Computing 34:57). They call 0.05 notable; a half-normal
+    posterior that is all prior has 0.23, a normal one 0.09.
 
     Args:
         draws: A parameter, a `draw`-vector.
@@ -28,9 +29,9 @@ def power_sensitivity(draws: Array, log_part: Array) -> float:
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=4000)
-        >>> round(power_sensitivity(x, -0.5 * x**2), 1)  # all of the posterior
-        0.4
-        >>> power_sensitivity(x, 0.0 * x)
+        >>> round(power_sensitivity(np.abs(x), -0.5 * x**2), 2)  # the prior is all there is
+        0.23
+        >>> round(power_sensitivity(x, 0.0 * x), 4)
         0.0
     """
     total = 0.0

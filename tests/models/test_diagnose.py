@@ -116,7 +116,15 @@ def test_a_prior_that_outweighs_the_data():
     data = ml.simulate(600, 40, cv=0.9, seed=1).comparisons()
     found = failed(quick(data, priors=ml.Priors(cv_scale=0.05)))
     assert found["prior sensitivity"].advice == (
-        "The prior decides about cv more than the data: collect more votes."
+        "The prior decides about cv, not the data: collect more votes."
+    )
+
+
+def test_a_prior_that_disagrees_with_many_votes():
+    data = ml.simulate(4000, 80, cv=0.9, seed=1).comparisons()
+    found = failed(quick(data, priors=ml.Priors(cv_scale=0.15)))
+    assert found["prior sensitivity"].advice == (
+        "Prior and data disagree about cv: set its prior with care (--prior-...)."
     )
 
 
