@@ -63,7 +63,7 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and of tastes, individuals integrated out.
+    """The posterior of strength and of tastes, individuals integrated out.
 
     Args:
         data: Comparisons or choice sets. Latent utilities carry the scale: mean strength is 1.
@@ -78,7 +78,7 @@ def fit(
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
-        priors: Of the population's parameters.
+        priors: Of parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
@@ -89,20 +89,19 @@ def fit(
         UsageError: For arguments that cannot be used.
 
     Example:
-        >>> import mixlogit as ml
-        >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
+        >>> from mixlogit.data import simulate
+        >>> data = simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
         >>> fit(data, evidence=False, draws=400).summary().index.tolist()
         ['mean', 'cv', 'log_sd']
     """
     own = RandomTastes.of(random) if random else None
-    common = panel, by, priors, classes, contrarians, ties, width, covariates
-    options = _Options(tastes, own, *common)
+    more = panel, by, priors, classes, contrarians, ties, width, covariates
+    options = _Options(tastes, own, *more)
     family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    fitting = _fit_tastes if own else _fit_classes if tastes > 1 else _run
-    made = fitting(data, family, lapse, options, sampler)
+    run = _fit_tastes if own else _fit_classes if tastes > 1 else _run
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
-    return made.noting(judgements_sha256(data), asked)
+    return run(data, family, lapse, options, sampler).noting(judgements_sha256(data), asked)
 
 
 @dataclass(frozen=True)

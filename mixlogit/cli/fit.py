@@ -122,14 +122,10 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    given = _priors(
-        mean=prior_mean,
-        log_mean_sd=prior_mean_sd,
-        cv_scale=prior_cv,
-        group_scale=prior_group,
-        lapse=_beta(prior_lapse),
-        utility_sd=prior_utility,
-    )
+    priors: dict[str, Any] = {"mean": prior_mean, "log_mean_sd": prior_mean_sd}
+    priors |= {"cv_scale": prior_cv, "group_scale": prior_group}
+    priors |= {"lapse": _beta(prior_lapse), "utility_sd": prior_utility}
+    given = {name: value for name, value in priors.items() if value is not None}
     family = family or ("fixed" if random or tastes > 1 else "lognormal")
     call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
@@ -145,17 +141,11 @@ def fit(
         return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
-    held_out = test, test_fraction
     if strength:
-        return run_grid(call, strength, asked, own, given, held_out)
-    code, result = run_posterior(call, asked, own, given, held_out, sbc)
+        return run_grid(call, strength, asked, own, given, (test, test_fraction))
+    code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
     call.terminal.result(result)
     return code
-
-
-def _priors(**priors: Any) -> dict[str, Any]:
-    """The priors that were given."""
-    return {name: value for name, value in priors.items() if value is not None}
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:
