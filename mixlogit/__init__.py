@@ -17,6 +17,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ChoiceSets": "mixlogit.data",
     "Comparisons": "mixlogit.data",
+    "MixDPOConfig": "mixlogit.align.config",
+    "MixDPOTrainer": "mixlogit.align.trainer",
     "MixedLogit": "mixlogit.choice",
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",
@@ -40,11 +42,13 @@ _PUBLIC = {
     "texts": "mixlogit.data",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", "align", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name on first use (PEP 562)."""
+    if name == "align":  # a package that can be called
+        return import_module("mixlogit.align")
     if name in _PUBLIC:
         value = getattr(import_module(_PUBLIC[name]), name)
         globals()[name] = value

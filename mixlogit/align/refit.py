@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mixlogit.align.settings import AlignSettings
 from mixlogit.data import Comparisons
+from mixlogit.errors import UsageError
 from mixlogit.models import Posterior, fit
 
 __all__ = ["refit", "spread_warning"]
@@ -42,6 +43,9 @@ def refit(
     Returns:
         The posterior, as from `mixlogit.fit`.
 
+    Raises:
+        UsageError: If the policy equals its reference.
+
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(600, 60, "lognormal", mean=0.1, cv=0.5, seed=1).comparisons()
@@ -49,6 +53,11 @@ def refit(
         >>> posterior.family, posterior.panel
         ('lognormal', True)
     """
+    if not bool(margin.any()):
+        raise UsageError(
+            "The policy equals its reference: all margins are 0, and no strength can be fitted. "
+            "Raise --learning-rate or --max-steps."
+        )
     panel = data.respondent is not None if settings.panel is None else settings.panel
     signed = settings.contrarians and settings.family != "classes"
     return fit(

@@ -219,6 +219,7 @@ class MixDPOTrainer(Trainer):
             "log_score": float(self._scores(margin, index).mean()),
             "accuracy": float((decided > 0).double().mean()),
             "margins": float(signed.mean()),
+            "strength_cv": self.objective.describe()["cv"],
         }
 
     def evaluate(self, *arguments: Any, **others: Any) -> dict[str, float]:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from mixlogit import __version__
-from mixlogit.cli import check, doctor, fit, margins, quickstart, simulate
+from mixlogit.cli import align, check, doctor, fit, margins, quickstart, simulate
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
+from mixlogit.cli.training_options import TrainingCommand
 from mixlogit.errors import (
     DataWarning,
     Interrupted,
@@ -56,6 +57,7 @@ command(app, "check", check.check, reads_data=True)
 command(app, "simulate", simulate.simulate)
 command(app, "margins", margins.margins, reads_data=True)
 command(app, "fit", fit.fit, reads_data=True)
+command(app, "align", align.align, reads_data=True, kind=TrainingCommand)
 command(app, "doctor", doctor.show)
 
 

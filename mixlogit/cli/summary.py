@@ -94,9 +94,9 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
-def checks_line(checks: Iterable[Any]) -> str:
-    """Every check with its value, and whether it holds."""
-    words = (f"{c.name} {number(c.value)} {'ok' if c.ok else 'FAILED'}" for c in checks)
+def checks_line(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Every check, as in `checks.json`, with its value, and whether it holds."""
+    words = (f"{c['name']} {number(c['value'])} {'ok' if c['ok'] else 'FAILED'}" for c in checks)
     return "   ".join(words)
 
 
