@@ -27,6 +27,7 @@ _PUBLIC = {
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",
     "encode": "mixlogit.lm",
+    "evaluate": "mixlogit.align.evaluate",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "join_texts": "mixlogit.data",

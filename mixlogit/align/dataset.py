@@ -82,26 +82,11 @@ class PreferenceData(Dataset[tuple[int, Row]]):
         """
         how: Any = {"schema": schema, "split": split, "labels": labels, "bad_rows": bad_rows}
         stream = texts(data, **how, **columns)
-        rows: list[Row] = []
-        tables: list[pa.Table] = []
-        counts = EncodingCounts()
-        for batch in stream:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DataWarning)  # told once, at the end
-                encoded, found = encode(
-                    batch.table,
-                    tokenizer,
-                    max_length=max_length,
-                    truncation=truncation,
-                    bad_rows=bad_rows,
-                    source=batch.source,
-                )
-            rows += rows_of(encoded)
-            counts += found + EncodingCounts(len(batch.dropped), dropped=batch.dropped)
-            tables.append(batch.table.take(pa.array(encoded.row, pa.int64())))
+        cut: Any = {"max_length": max_length, "truncation": truncation}
+        rows, table, counts = _encoded(stream, tokenizer, bad_rows=bad_rows, **cut)
         for finding in counts.findings:
             warnings.warn(f"{stream.name}: {finding.message}", DataWarning, stacklevel=2)
-        judged = _judged(pa.concat_tables(tables), stream, labels)
+        judged = _judged(table, stream, labels)
         judged = replace(judged, source_sha256=stream.sha256, dropped=counts.dropped)
         return cls(rows, judged, counts)
 
@@ -145,6 +130,25 @@ class PreferenceData(Dataset[tuple[int, Row]]):
         held_out = sorted(at for k in order[:n_held_out].tolist() for at in groups[k])
         kept = sorted(at for k in order[n_held_out:].tolist() for at in groups[k])
         return self.take(kept), self.take(held_out)
+
+
+def _encoded(
+    stream: Texts, tokenizer: Any, *, bad_rows: BadRows, **cut: Any
+) -> tuple[list[Row], pa.Table, EncodingCounts]:
+    """Tokens of all comparisons, their table, and what happened on the way."""
+    rows: list[Row] = []
+    tables: list[pa.Table] = []
+    counts = EncodingCounts()
+    for batch in stream:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # told once, at the end
+            encoded, found = encode(
+                batch.table, tokenizer, bad_rows=bad_rows, source=batch.source, **cut
+            )
+        rows += rows_of(encoded)
+        counts += found + EncodingCounts(len(batch.dropped), dropped=batch.dropped)
+        tables.append(batch.table.take(pa.array(encoded.row, pa.int64())))
+    return rows, pa.concat_tables(tables), counts
 
 
 def _judged(table: pa.Table, stream: Texts, labels: OutcomeLabels) -> Comparisons:

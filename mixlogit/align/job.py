@@ -16,6 +16,7 @@ from mixlogit.align.checkpoint import newest_whole
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.prepare import (
+    READING,
     Telling,
     open_policy,
     open_reference,
@@ -36,7 +37,6 @@ _NAMED = (
     *("data", "test", "test_fraction", "model", "reference", "tokenizer", "by", "lora"),
     *("dtype", "seed"),
 )
-_READING = ("schema", "split", "labels", "bad_rows")
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Job:
         """Train, or go on, or read what is done; the first of several processes writes."""
         rest = dict(self.given)
         named = {name: rest.pop(name) for name in _NAMED}
-        self.reading = {name: rest.pop(name) for name in _READING if name in rest}
+        self.reading = {name: rest.pop(name) for name in READING if name in rest}
         self.columns, arguments = sorted_out(rest)
         if named["test"] is not None and named["test_fraction"] is not None:
             raise UsageError("--test and --test-fraction are both given. Name one of them.")
@@ -192,12 +192,15 @@ class Job:
         write_parquet(target / "margins.parquet", judged_margins(data, margin))
         write_json(target / "summary.json", aligned.result)
         write_json(target / "checks.json", aligned.result["checks"])
-        record = {"settings": settings, "model": base, "reference": self.given["reference"]}
-        lengths = {
+        record = {
+            "settings": settings,
+            "model": base,
+            "reference": _name(self.given["reference"]) or base,
             "max_length": trainer.args.max_length,
             "truncation": trainer.args.truncation_mode,
+            "columns": {**self.reading, **self.columns, "groups": [*trainer.args.by]},
         }
-        write_json(target / "alignment.json", {**record, **lengths})
+        write_json(target / "alignment.json", record)
         lines = (json.dumps(entry) + "\n" for entry in trainer.state.log_history)
         write_text(target / "metrics.jsonl", "".join(lines))
         write_text(target / "policy" / "README.md", model_card(base, aligned.result, settings))

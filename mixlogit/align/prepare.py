@@ -14,8 +14,16 @@ from mixlogit.data.columns import ColumnNames
 from mixlogit.errors import UsageError
 from mixlogit.lm.load import load_model, load_tokenizer
 
-__all__ = ["Telling", "open_policy", "open_reference", "sorted_out", "training_arguments"]
+__all__ = [
+    "READING",
+    "Telling",
+    "open_policy",
+    "open_reference",
+    "sorted_out",
+    "training_arguments",
+]
 
+READING = ("schema", "split", "labels", "bad_rows")  # how data are read, besides columns
 _TAKEN = ("output_dir", "seed", "by", "respondent", "outcome", "weight", "resume_from_checkpoint")
 _DEFAULTS = {"disable_tqdm": True, "logging_steps": 0.05, "save_total_limit": 2}
 

@@ -60,6 +60,11 @@ class MixDPOTrainer(Trainer):
         objective: The strength that is learned.
         scorer: Scores answers by the policy.
         reference: Log-ratios of the reference, of chosen against rejected, by data set.
+
+    Example:
+        >>> MixDPOTrainer("no/such/model", MixDPOConfig(output_dir="runs/y"), None)
+        Traceback (most recent call last):
+        mixlogit.errors.UsageError: no/such/model: no such folder of a model.
     """
 
     args: MixDPOConfig

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from mixlogit import __version__
-from mixlogit.cli import align, check, doctor, fit, margins, quickstart, simulate
+from mixlogit.cli import align, check, doctor, evaluate, fit, margins, quickstart, simulate
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
 from mixlogit.cli.training_options import TrainingCommand
@@ -58,6 +58,7 @@ command(app, "simulate", simulate.simulate)
 command(app, "margins", margins.margins, reads_data=True)
 command(app, "fit", fit.fit, reads_data=True)
 command(app, "align", align.align, reads_data=True, kind=TrainingCommand)
+command(app, "evaluate", evaluate.evaluate, reads_data=True)
 command(app, "doctor", doctor.show)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand
+from typer.models import ArgumentInfo
 
 from mixlogit.cli.options import EVERYWHERE, common_options, data_options, judgement_options
 from mixlogit.cli.terminal import Terminal
@@ -130,11 +131,19 @@ def command(
     keyword = inspect.Parameter.KEYWORD_ONLY
     context = inspect.Parameter("context", keyword, annotation=typer.Context)
     config = inspect.Parameter("config", keyword, default=None, annotation=_config_file(keys))
-    parameters = [context, *data, *own, *common, config]
+    before = [p for p in own if _is_argument(p)]  # an argument of its own goes before DATA
+    own = [p for p in own if not _is_argument(p)]
+    parameters = [context, *before, *data, *own, *common, config]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
     app.command(name, cls=kind, help=text)(run)
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is an argument of the command line, not an option."""
+    told = getattr(parameter.annotation, "__metadata__", ())
+    return any(isinstance(part, ArgumentInfo) for part in told)
 
 
 def _config_file(keys: Mapping[str, Any]) -> Any:

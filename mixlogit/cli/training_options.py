@@ -13,7 +13,6 @@ from mixlogit.errors import UsageError
 __all__ = ["MORE", "TrainingCommand"]
 
 MORE = "mixlogit.more"  # where a context keeps them
-_OURS = {"output_dir", "resume_from_checkpoint", "do_train", "do_eval", "do_predict", "local_rank"}
 
 
 class TrainingCommand(TyperCommand):
@@ -27,7 +26,9 @@ class TrainingCommand(TyperCommand):
         """Take the trainer's options out of the command line, and parse the rest."""
         own = self._own()
         if any(_option(word) not in own for word in args if word.startswith("--")):
-            parser = _parser(own)
+            from mixlogit.align.options import training_parser
+
+            parser = training_parser(own)
             given, args = _taken(parser, args)
             ctx.meta[MORE] = given
             _refuse_unknown(args, own, parser)
@@ -46,7 +47,9 @@ class TrainingCommand(TyperCommand):
         Returns:
             The rest of the configuration, and every key that there could have been.
         """
-        parser = _parser(self._own())
+        from mixlogit.align.options import training_parser
+
+        parser = training_parser(self._own())
         known = dict.fromkeys(_names(parser), str)
         words: list[str] = []
         rest = {}
@@ -64,35 +67,6 @@ class TrainingCommand(TyperCommand):
     def _own(self) -> set[str]:
         names = {name for part in self.params for name in (*part.opts, *part.secondary_opts)}
         return names | {"--help"}
-
-
-class _Parser(argparse.ArgumentParser):
-    """Errors in our words in place of a usage text and an exit."""
-
-    def error(self, message: str) -> Any:
-        raise UsageError(f"{message.removeprefix('argument ').rstrip('.')}.")
-
-
-def _parser(own: Iterable[str]) -> argparse.ArgumentParser:
-    """The parser of transformers, without options that have the name of one of ours."""
-    from dataclasses import field, fields, make_dataclass
-    from typing import get_type_hints
-
-    from transformers import HfArgumentParser, TrainingArguments
-
-    taken = {word.removeprefix("--").replace("-", "_") for word in own} | _OURS
-    hints = get_type_hints(TrainingArguments)
-    options = [
-        (one.name, hints[one.name], field(default=None))
-        for one in fields(TrainingArguments)
-        if one.init and one.name not in taken
-    ]
-    made = make_dataclass("TrainerOptions", options)
-
-    class Parser(_Parser, HfArgumentParser):
-        pass
-
-    return Parser(made, add_help=False, allow_abbrev=False)
 
 
 def _names(parser: argparse.ArgumentParser) -> list[str]:

@@ -1,0 +1,115 @@
+"""`mixlogit evaluate`: an aligned policy on comparisons that it was not trained on."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+
+from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.summary import plural, table
+from mixlogit.run import write_json, write_parquet, write_text
+
+__all__ = ["evaluate"]
+
+_MODELS = "Models"
+
+
+def _model(text: str, metavar: str = "MODEL") -> Any:
+    return typer.Option(help=text, metavar=metavar, rich_help_panel=_MODELS)
+
+
+_Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
+
+
+def evaluate(
+    call: Invocation,
+    *,
+    run: Annotated[str, typer.Argument(help="A run folder of mixlogit align.", metavar="RUN")],
+    reference: Annotated[str | None, _model("The reference; default: that of the run.")] = None,
+    tokenizer: Annotated[str | None, _model("The tokenizer, if not the policy's.")] = None,
+    dtype: Annotated[_Dtype, _model("Of the weights; auto: bfloat16 on a GPU.", "DTYPE")] = "auto",
+    device: Annotated[str | None, _model("Such as cpu or cuda:0.", "DEVICE")] = None,
+    batch_tokens: Annotated[
+        int | None, _model("Tokens in a batch, padding included.", "N")
+    ] = None,
+    cache: Annotated[
+        str, _model("Folder of reference scores; auto: the user's; none: no cache.", "DIR")
+    ] = "auto",
+    replicates: Annotated[int, typer.Option(help="Replicates of the bootstrap.")] = 1000,
+) -> None:
+    """Held-out accuracy, log score and calibration, with intervals over respondents."""
+    import mixlogit as ml
+
+    columns = {name: value for name, value in call.columns.items() if value is not None}
+    by, data = columns.pop("groups"), columns.pop("data")
+    with call.terminal.progress("evaluate", "comparisons") as show:
+        found = ml.evaluate(
+            run,
+            data,
+            **columns,
+            by=by,
+            reference=reference,
+            tokenizer=tokenizer,
+            dtype=dtype,
+            device=device,
+            batch_tokens=batch_tokens,
+            cache=None if cache == "none" else cache,
+            seed=call.seed,
+            replicates=replicates,
+            progress=show,
+        )
+    figures = found.to_dict()
+    text = _text(figures)
+    if call.output is not None:
+        with call.folder(call.output) as folder:
+            write_json(folder.folder / "evaluation.json", figures)
+            write_text(folder.folder / "summary.txt", text + "\n")
+            write_parquet(folder.folder / "comparisons.parquet", found.comparisons)
+    call.terminal.say(text)
+    if call.output is not None:
+        call.terminal.say(f"Wrote {call.output}")
+    call.terminal.result(figures)
+
+
+def _text(figures: Mapping[str, Any]) -> str:
+    """Counts, and tables of figures."""
+    n, accuracy = figures["n"], figures["accuracy"]
+    macro = accuracy["macro_group"] or {}
+    counts = [plural(n["comparisons"], "comparison"), plural(n["respondents"], "respondent")]
+    head = f"data     {', '.join(counts[: 2 if n['respondents'] else 1])}"
+    if n["ties"]:
+        head += f"; {plural(n['ties'], 'tie')} left out"
+    controlled = accuracy["length_controlled"]
+    rows = {
+        "all comparisons alike": accuracy["micro"],
+        "respondents alike": accuracy["macro_respondent"],
+        **{f"groups of {name} alike": one for name, one in macro.items()},
+        "at equal lengths": controlled,
+        "longer and shorter chosen alike": controlled["length_balanced"],
+    }
+    rows |= {
+        f"{label} ({column}, {one['n']:,})": one
+        for column, labels in accuracy["groups"].items()
+        for label, one in labels.items()
+    }
+    score, calibration = figures["log_score"], figures["calibration"]
+    scores = {
+        "all comparisons alike": score["micro"],
+        "respondents alike": score["macro_respondent"],
+        **{f"{who} respondents": score[who] for who in ("known", "new") if n["respondents"]},
+    }
+    fits = {"slope (1 is right)": calibration["slope"], "error": calibration["error"]}
+    parts = [_table("Accuracy", rows), _table("Log score", scores), _table("Calibration", fits)]
+    if accuracy["worst_group"] is not None:
+        worst = accuracy["worst_group"]
+        parts[0] += f"\nWorst group: {worst['label']} ({worst['column']})."
+    return "\n\n".join([head, *parts])
+
+
+def _table(title: str, rows: Mapping[str, Any]) -> str:
+    cells = [
+        (name, [f"{values[key]:.3f}" for key in ("estimate", "q05", "q95")])
+        for name, values in rows.items()
+        if values is not None
+    ]
+    return table(title, ["estimate", "5%", "95%"], cells)
