@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from mixlogit.align.prepare import READING, sorted_out
 from mixlogit.align.refit import log_predictive
 from mixlogit.align.results import judged_margins
 from mixlogit.align.settings import AlignSettings
+from mixlogit.align.win_rate import Contest
 from mixlogit.data import Comparisons, load
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.lm.cache import user_cache
+from mixlogit.lm.load import quiet_transformers
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.models import Priors
 
@@ -144,7 +146,7 @@ def evaluate(
     seed: int = 0,
     replicates: int = 1000,
     progress: Progress | None = None,
-    **columns: Any,
+    **options: Any,
 ) -> Evaluation:
     """Evaluate an aligned policy on held-out comparisons.
 
@@ -161,8 +163,9 @@ def evaluate(
         seed: Seed of the bootstrap.
         replicates: Replicates of the bootstrap.
         progress: Called with a stage, steps done and steps in all.
-        **columns: `schema`, `split`, `labels`, `bad_rows` and column names as for
-            `mixlogit.texts`; those of the run where they are not named.
+        **options: `schema`, `split`, `labels`, `bad_rows` and column names as for
+            `mixlogit.texts`; those of the run where they are not named. And for a win rate
+            `judge`, with the other arguments of `Contest`.
 
     Raises:
         DataError: A row is malformed.
@@ -177,13 +180,32 @@ alignment.json is missing.
     """
     tell = progress or (lambda stage, done, total: None)
     opened = Run.open(run)
-    how = {"dtype": dtype, "device": device, "batch_tokens": batch_tokens}
-    pairing = opened.pairing(reference, tokenizer, cache=user_cache(cache), **how)
-    read = opened.read(data, pairing.tokenizer, by, **_named(columns))
-    tell("scoring", 0, len(read))
-    scored, longer = _scored(pairing, read)
-    tell("figures", 0, 0)
-    return _figures(opened, scored, longer, seed, replicates)
+    contest, columns = _contest(options, seed)
+    loaded = {"dtype": dtype, "device": device}
+    how = {**loaded, "batch_tokens": batch_tokens, "cache": user_cache(cache)}
+    with quiet_transformers():
+        pairing = opened.pairing(reference, tokenizer, **how)
+        read = opened.read(data, pairing.tokenizer, by, **columns)
+        tell("scoring", 0, len(read))
+        scored, longer = _scored(pairing, read)
+        tell("figures", 0, 0)
+        found = _figures(opened, scored, longer, seed, replicates)
+        if contest is None:
+            return found
+        tell("win rate", 0, 0)
+        return replace(
+            found, figures={**found.figures, "win_rate": contest(pairing, read, **loaded)}
+        )
+
+
+def _contest(options: Mapping[str, Any], seed: int) -> tuple[Contest | None, dict[str, Any]]:
+    """The contest, if there is a judge, and the columns that are named."""
+    names = {one.name for one in fields(Contest)} - {"seed"}
+    asked = {name: options[name] for name in names if options.get(name) is not None}
+    if asked and "judge" not in asked:
+        raise UsageError("A win rate needs a judge: name it by --judge.")
+    contest = Contest(**asked, seed=seed) if asked else None
+    return contest, _named({k: v for k, v in options.items() if k not in names})
 
 
 def _named(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,16 @@ from mixlogit.run import write_json, write_parquet, write_text
 __all__ = ["evaluate"]
 
 _MODELS = "Models"
+_WIN = "Win rate"
+_JUDGE = "A reward model (folder or hub id), module:function, or the address of an endpoint."
 
 
 def _model(text: str, metavar: str = "MODEL") -> Any:
     return typer.Option(help=text, metavar=metavar, rich_help_panel=_MODELS)
+
+
+def _win(text: str, metavar: str) -> Any:
+    return typer.Option(help=text, metavar=metavar, rich_help_panel=_WIN)
 
 
 _Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
@@ -36,8 +42,19 @@ def evaluate(
         str, _model("Folder of reference scores; auto: the user's; none: no cache.", "DIR")
     ] = "auto",
     replicates: Annotated[int, typer.Option(help="Replicates of the bootstrap.")] = 1000,
+    judge: Annotated[str | None, _win(_JUDGE, "JUDGE")] = None,
+    judge_model: Annotated[str | None, _win("Name of an endpoint's model.", "NAME")] = None,
+    prompts: Annotated[int | None, _win("Prompts of DATA; default 100.", "N")] = None,
+    against: Annotated[
+        str | None, _win("Another run or model; default: the reference.", "RUN")
+    ] = None,
+    new_tokens: Annotated[int | None, _win("Of an answer at most; default 128.", "N")] = None,
+    greedy: Annotated[
+        bool,
+        typer.Option("--greedy", help="Likeliest tokens, not draws.", rich_help_panel=_WIN),
+    ] = False,
 ) -> None:
-    """Held-out accuracy, log score and calibration, with intervals over respondents."""
+    """Held-out accuracy, log score and calibration, with intervals; win rate by a judge."""
     import mixlogit as ml
 
     columns = {name: value for name, value in call.columns.items() if value is not None}
@@ -57,6 +74,12 @@ def evaluate(
             seed=call.seed,
             replicates=replicates,
             progress=show,
+            judge=judge,
+            judge_model=judge_model,
+            prompts=prompts,
+            against=against,
+            new_tokens=new_tokens,
+            greedy=greedy or None,
         )
     figures = found.to_dict()
     text = _text(figures)
@@ -103,7 +126,25 @@ def _text(figures: Mapping[str, Any]) -> str:
     if accuracy["worst_group"] is not None:
         worst = accuracy["worst_group"]
         parts[0] += f"\nWorst group: {worst['label']} ({worst['column']})."
+    if figures["win_rate"] is not None:
+        parts.append(_win_rate(figures["win_rate"]))
     return "\n\n".join([head, *parts])
+
+
+def _win_rate(found: Mapping[str, Any]) -> str:
+    """The win rate, and what it is made of."""
+    shares = ", ".join(f"{name} {found[name]:.3f}" for name in ("win", "tie", "loss"))
+    lengths = found["tokens"]
+    lines = [
+        _table("Win rate", {f"against {found['against']}": found}),
+        f"  {plural(found['n'], 'prompt')}: {shares}",
+        f"  tokens of an answer: {lengths['policy']:.1f} against {lengths['other']:.1f}",
+    ]
+    if found["first_preferred"] is not None:
+        lines.append(f"  the judge preferred what came first in {found['first_preferred']:.0%}")
+    if found["unread"]:
+        lines.append(f"  {plural(found['unread'], 'verdict')} could not be read: ties")
+    return "\n".join(lines)
 
 
 def _table(title: str, rows: Mapping[str, Any]) -> str:

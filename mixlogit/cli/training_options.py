@@ -26,9 +26,7 @@ class TrainingCommand(TyperCommand):
         """Take the trainer's options out of the command line, and parse the rest."""
         own = self._own()
         if any(_option(word) not in own for word in args if word.startswith("--")):
-            from mixlogit.align.options import training_parser
-
-            parser = training_parser(own)
+            parser = _parser(own)
             given, args = _taken(parser, args)
             ctx.meta[MORE] = given
             _refuse_unknown(args, own, parser)
@@ -47,9 +45,7 @@ class TrainingCommand(TyperCommand):
         Returns:
             The rest of the configuration, and every key that there could have been.
         """
-        from mixlogit.align.options import training_parser
-
-        parser = training_parser(self._own())
+        parser = _parser(self._own())
         known = dict.fromkeys(_names(parser), str)
         words: list[str] = []
         rest = {}
@@ -67,6 +63,12 @@ class TrainingCommand(TyperCommand):
     def _own(self) -> set[str]:
         names = {name for part in self.params for name in (*part.opts, *part.secondary_opts)}
         return names | {"--help"}
+
+
+def _parser(own: Iterable[str]) -> argparse.ArgumentParser:
+    from mixlogit.align.options import training_parser
+
+    return training_parser(own)
 
 
 def _names(parser: argparse.ArgumentParser) -> list[str]:

@@ -119,3 +119,23 @@ def test_a_folder_that_is_no_alignment(folder: Path, capsys: Capture) -> None:
 def test_a_column_that_is_not_there(command: Command, folder: Path, capsys: Capture) -> None:
     assert main(command("--by", "sid")) == 3
     assert 'no column "sid" for --by. Did you mean "side"?' in capsys.readouterr().err
+
+
+def test_a_win_rate_by_a_function(command: Command, folder: Path, capsys: Capture) -> None:
+    judge = ("--judge", "alignable_judge:longer", "--prompts", "12", "--new-tokens", "8")
+    assert main(command(*judge, "--json")) == 0
+    found = json.loads(capsys.readouterr().out)["win_rate"]
+    assert found["n"] == 12
+    assert found["win"] + found["tie"] + found["loss"] == pytest.approx(1)
+    assert found["q05"] <= found["estimate"] <= found["q95"]
+    assert 0 < found["tokens"]["policy"] <= 8
+    # the same seed: a policy ties with itself, answer by answer
+    assert main(command(*judge, "--against", str(folder / "run"))) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-3].split() == ["against", str(folder / "run"), "0.500", "0.500", "0.500"]
+    assert said[-2] == "  12 prompts: win 0.000, tie 1.000, loss 0.000"
+
+
+def test_a_win_rate_needs_a_judge(command: Command, capsys: Capture) -> None:
+    assert main(command("--prompts", "3")) == 2
+    assert capsys.readouterr().err == "A win rate needs a judge: name it by --judge.\n"
