@@ -1,6 +1,5 @@
 """`mixlogit.evaluate`: how an aligned policy does on comparisons that it was not trained on."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -14,14 +13,13 @@ from mixlogit.align.evaluation import Judged, evaluate_judged
 from mixlogit.align.prepare import READING, sorted_out
 from mixlogit.align.refit import log_predictive
 from mixlogit.align.results import judged_margins
-from mixlogit.align.settings import AlignSettings
+from mixlogit.align.saved import Run
 from mixlogit.align.win_rate import Contest
-from mixlogit.data import Comparisons, load
-from mixlogit.errors import StorageError, UsageError
+from mixlogit.data import Comparisons
+from mixlogit.errors import UsageError
 from mixlogit.lm.cache import user_cache
 from mixlogit.lm.load import quiet_transformers
-from mixlogit.lm.pairing import Pairing, open_pairing
-from mixlogit.models import Priors
+from mixlogit.lm.pairing import Pairing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +41,10 @@ class Evaluation:
 
     figures: Mapping[str, Any]
     comparisons: "pd.DataFrame"
+
+    def with_win_rate(self, found: Mapping[str, Any]) -> "Evaluation":
+        """The same with a win rate."""
+        return replace(self, figures={**self.figures, "win_rate": found})
 
     def to_dict(self) -> dict[str, Any]:
         """The object of `mixlogit evaluate --json`."""
@@ -70,66 +72,6 @@ def _rows(figures: Mapping[str, Any], name: str = "") -> list[tuple[str, Mapping
         if isinstance(value, Mapping):
             out += _rows(value, f"{name} {key}".strip())
     return out
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A run folder of `mixlogit align`, ready to score.
-
-    Attributes:
-        path: The folder.
-        settings: How strength entered.
-        record: The rest of `alignment.json`.
-    """
-
-    path: Path
-    settings: AlignSettings
-    record: Mapping[str, Any]
-
-    @classmethod
-    def open(cls, path: str | Path) -> "Run":
-        """Read what an alignment noted of itself.
-
-        Raises:
-            StorageError: The folder is not that of a finished alignment.
-        """
-        file = Path(path) / "alignment.json"
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            message = f'{path} is not a finished run of "mixlogit align": {file.name} is missing.'
-            raise StorageError(message, file=file) from error
-        saved = record["settings"]
-        priors = Priors(**{**saved["priors"], "lapse": tuple(saved["priors"]["lapse"])})
-        settings = AlignSettings(**{**saved, "by": tuple(saved["by"]), "priors": priors})
-        return cls(Path(path), settings, record)
-
-    def margins(self) -> Comparisons:
-        """The training comparisons with the finished policy's margins."""
-        columns: Any = {"groups": [*self.settings.by]}
-        return load(self.path / "margins.parquet", **columns)
-
-    def pairing(self, reference: Any, tokenizer: Any, **how: Any) -> Pairing:
-        """The policy and its reference, loaded."""
-        policy, record = self.path / "policy", self.record
-        adapted = (policy / "adapter_config.json").is_file()
-        if reference is None and not (adapted and record["reference"] == record["model"]):
-            reference = record["reference"]
-        lengths = {"max_length": record["max_length"], "truncation": record["truncation"]}
-        return open_pairing(policy, reference, tokenizer, **lengths, **how)
-
-    def read(self, data: Any, tokenizer: Any, by: Sequence[str], **columns: Any) -> PreferenceData:
-        """Comparisons of texts, in the columns of the training unless others are named."""
-        saved = {} if columns.get("schema") else dict(self.record["columns"])
-        groups = dict.fromkeys([*self.settings.by, *saved.pop("groups", []), *by])
-        how: Any = {**saved, **columns, "groups": [*groups]}
-        return PreferenceData.read(
-            data,
-            tokenizer,
-            max_length=self.record["max_length"],
-            truncation=self.record["truncation"],
-            **how,
-        )
 
 
 def evaluate(
@@ -181,21 +123,17 @@ alignment.json is missing.
     tell = progress or (lambda stage, done, total: None)
     opened = Run.open(run)
     contest, columns = _contest(options, seed)
-    loaded = {"dtype": dtype, "device": device}
-    how = {**loaded, "batch_tokens": batch_tokens, "cache": user_cache(cache)}
+    how: Any = {"dtype": dtype, "device": device}
+    scoring: Any = {**how, "batch_tokens": batch_tokens, "cache": user_cache(cache)}
     with quiet_transformers():
-        pairing = opened.pairing(reference, tokenizer, **how)
+        pairing = opened.pairing(reference, tokenizer, **scoring)
         read = opened.read(data, pairing.tokenizer, by, **columns)
         tell("scoring", 0, len(read))
-        scored, longer = _scored(pairing, read)
-        tell("figures", 0, 0)
-        found = _figures(opened, scored, longer, seed, replicates)
+        found = _figures(opened, *_scored(pairing, read), seed, replicates)
         if contest is None:
             return found
         tell("win rate", 0, 0)
-        return replace(
-            found, figures={**found.figures, "win_rate": contest(pairing, read, **loaded)}
-        )
+        return found.with_win_rate(contest(pairing, read, **how))
 
 
 def _contest(options: Mapping[str, Any], seed: int) -> tuple[Contest | None, dict[str, Any]]:

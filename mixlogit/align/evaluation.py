@@ -79,8 +79,9 @@ def evaluate_judged(judged: Judged, *, seed: int = 0, replicates: int = 1000) ->
         `estimate`, `q05`, `q95`; what the data cannot give is None.
 
     Example:
-        >>> p = np.array([0.9, 0.8, 0.6, 0.3])
-        >>> judged = Judged(logit(p), np.log(p), np.zeros(4), None, np.zeros(4, bool))
+        >>> margin = np.array([2.0, 1.5, 0.4, -0.8])
+        >>> score = np.log(expit(margin))
+        >>> judged = Judged(margin, score, np.zeros(4), None, np.zeros(4, bool))
         >>> evaluate_judged(judged)["accuracy"]["micro"]["estimate"]
         0.75
     """
@@ -106,8 +107,8 @@ def interval(estimate: float, draws: Array) -> Figures:
     """A figure with its 90 % interval.
 
     Example:
-        >>> interval(0.5, np.linspace(0, 1, 101))
-        {'estimate': 0.5, 'q05': 0.05, 'q95': 0.95}
+        >>> interval(50.0, np.arange(101.0))
+        {'estimate': 50.0, 'q05': 5.0, 'q95': 95.0}
     """
     low, high = np.nanquantile(draws, [0.05, 0.95])
     return {"estimate": float(estimate), "q05": float(low), "q95": float(high)}
@@ -308,7 +309,7 @@ def _calibration_error(judged: Judged, weight: Array, seed: int) -> Figures:
     right = np.where(p == 0.5, 0.5, (p > 0.5).astype(np.float64))
 
     def fit(used: Array) -> tuple[float, Any, Array, Array]:
-        mass = np.bincount(place, used, len(sure))
+        mass = np.bincount(place, used, len(sure)).astype(np.float64)
         rows = mass > 0
         share = np.bincount(place, used * right, len(sure))[rows] / mass[rows]
         found = isotonic_regression(share, weights=mass[rows])

@@ -23,7 +23,8 @@ def trained(history: list[dict[str, Any]]) -> dict[str, Any]:
         >>> trained([{"loss": 0.7, "strength/cv": 0.5, "step": 1}, {"train_runtime": 2.0}])
         {'loss': 0.7, 'step': 1, 'strength': {'cv': 0.5}}
     """
-    last = next((entry for entry in reversed(history) if "loss" in entry), {})
+    nothing: dict[str, Any] = {}
+    last = next((entry for entry in reversed(history) if "loss" in entry), nothing)
     strength = {
         name.removeprefix("strength/"): value
         for name, value in last.items()

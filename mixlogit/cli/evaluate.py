@@ -55,32 +55,17 @@ def evaluate(
     ] = False,
 ) -> None:
     """Held-out accuracy, log score and calibration, with intervals; win rate by a judge."""
+    own = {name: value for name, value in locals().items() if name != "call"}
+    _evaluate(call, {**own, "greedy": greedy or None, "cache": None if cache == "none" else cache})
+
+
+def _evaluate(call: Invocation, options: Mapping[str, Any]) -> None:
     import mixlogit as ml
 
     columns = {name: value for name, value in call.columns.items() if value is not None}
-    by, data = columns.pop("groups"), columns.pop("data")
+    given = {"by": columns.pop("groups"), "data": columns.pop("data"), **options, **columns}
     with call.terminal.progress("evaluate", "comparisons") as show:
-        found = ml.evaluate(
-            run,
-            data,
-            **columns,
-            by=by,
-            reference=reference,
-            tokenizer=tokenizer,
-            dtype=dtype,
-            device=device,
-            batch_tokens=batch_tokens,
-            cache=None if cache == "none" else cache,
-            seed=call.seed,
-            replicates=replicates,
-            progress=show,
-            judge=judge,
-            judge_model=judge_model,
-            prompts=prompts,
-            against=against,
-            new_tokens=new_tokens,
-            greedy=greedy or None,
-        )
+        found = ml.evaluate(**given, seed=call.seed, progress=show)
     figures = found.to_dict()
     text = _text(figures)
     if call.output is not None:
