@@ -79,9 +79,11 @@ class Job:
             if folder.finished:
                 return Aligned.read(self.path)
             try:
-                return self._align(args, folder)
+                aligned = self._align(args, folder)
             except KeyboardInterrupt:
                 raise Interrupted(_saved(self.path)) from None
+        args.distributed_state.wait_for_everyone()  # the others see what the first one wrote
+        return aligned
 
     def _align(self, args: MixDPOConfig, folder: GrowingRun) -> Aligned:
         begin = time.monotonic()

@@ -34,9 +34,8 @@ def run_align(call: Invocation, options: Mapping[str, Any]) -> int:
     import mixlogit as ml
 
     path = run_path(call)
-    terminal = call.terminal
-    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes the first one speaks
-        terminal = Terminal(quiet=True)
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes this one speaks
+    terminal = call.terminal if first else Terminal(quiet=True)
     before = (path / "run.json").is_file() and not call.overwrite
     columns = {name: value for name, value in call.columns.items() if value is not None}
     by, data = columns.pop("groups"), columns.pop("data")
@@ -55,10 +54,11 @@ def run_align(call: Invocation, options: Mapping[str, Any]) -> int:
             progress=show,
             finish=_add_texts,
         )
-    terminal.say((path / _TEXTS).read_text(encoding="utf-8").rstrip())
+    texts = path / _TEXTS  # not there if it was made from Python
+    terminal.say(texts.read_text(encoding="utf-8").rstrip() if texts.is_file() else repr(aligned))
     terminal.say(f"{path} was finished before; no step was added." if before else f"Wrote {path}")
     terminal.result(aligned.to_dict())
-    return 0 if all(check.ok for check in aligned.checks) else CHECK_FAILED
+    return 0 if not first or all(check.ok for check in aligned.checks) else CHECK_FAILED
 
 
 def _add_texts(folder: Path, aligned: "Aligned", data: "Comparisons") -> None:

@@ -1,5 +1,7 @@
 """`mixlogit evaluate`: an aligned policy on comparisons that it was not trained on."""
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -64,6 +66,8 @@ def _evaluate(call: Invocation, options: Mapping[str, Any]) -> None:
 
     columns = {name: value for name, value in call.columns.items() if value is not None}
     given = {"by": columns.pop("groups"), "data": columns.pop("data"), **options, **columns}
+    if given["judge"] is not None and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a module:function of the user's own lies
     with call.terminal.progress("evaluate", "comparisons") as show:
         found = ml.evaluate(**given, seed=call.seed, progress=show)
     figures = found.to_dict()
