@@ -245,7 +245,8 @@ def _length_step(
     """Length-controlled accuracy: a logistic regression's at equal lengths.
 
     `P(right) = sigmoid(a + g tanh(d / sd))`, with d how much longer the answer is that the
-    policy prefers (the form of Dubois et al. 2024, arXiv 2404.04475). A replicate takes one
+    policy prefers (the form of Dubois et al. 2024, arXiv 2404.04475): the same as a regression
+    of the choice on the policy's order and on the difference in length. A replicate takes one
     Newton step from the estimate, which is as good as refitting to first order.
     """
     right = judged.right

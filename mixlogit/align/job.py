@@ -168,7 +168,7 @@ class Job:
         timed["total"] = sum(seconds.values()) + result["seconds"]["total"]
         result["seconds"] = {name: round(value, 3) for name, value in timed.items()}
         check = spread_check(history)
-        if check is not None:
+        if check is not None and not trainer.args.load_best_model_at_end:
             result["checks"] = [*result["checks"], check.to_dict()]
         result |= {"steps": trainer.state.global_step, "train": trained(history), "eval": None}
         held_out = trainer.eval_dataset
@@ -221,9 +221,10 @@ def _config(given: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What was asked for, as `--config` takes it."""
     things = ("data", "test", "model", "reference", "tokenizer")
     said = {**given, **{name: _name(given[name]) for name in things}}
-    for name in ("lapse", "labels"):
-        if said.get(name) is not None:
-            said[name] = str(said[name])
+    if isinstance(said.get("labels"), Mapping):
+        said["labels"] = ",".join(f"{word}={own}" for word, own in said["labels"].items())
+    if said.get("lapse") is not None:
+        said["lapse"] = str(said["lapse"])
     kept = {name: value for name, value in said.items() if value is not None and value != []}
     return {**kept, "output": str(path)}
 

@@ -39,7 +39,11 @@ def training_parser(own: Iterable[str]) -> argparse.ArgumentParser:
     taken = {word.removeprefix("--").replace("-", "_") for word in own} | _OURS
     hints = get_type_hints(TrainingArguments)
     options = [
-        (one.name, hints[one.name], field(default=None))
+        (
+            one.name,
+            hints[one.name],
+            field(default=one.default, default_factory=one.default_factory),
+        )
         for one in fields(TrainingArguments)
         if one.init and one.name not in taken
     ]

@@ -75,7 +75,7 @@ def judged_margins(data: Comparisons, margin: np.ndarray) -> pd.DataFrame:
 
 _CARD = """---
 library_name: transformers
-tags:
+{origin}tags:
 - mixlogit
 - dpo
 - preference-strength
@@ -118,7 +118,9 @@ def model_card(base: str, result: Mapping[str, Any], settings: Mapping[str, Any]
         rows["held-out accuracy"] = f"{result['eval']['accuracy']:.3f}"
         rows["held-out log score"] = f"{result['eval']['log_score']:.4f}"
     lines = (f"| {name} | {value} |" for name, value in rows.items() if value)
+    on_hub = base and not Path(base).exists()
     return _CARD.format(
+        origin=f"base_model: {base}\n" if on_hub else "",
         base=Path(base).name or "A model",
         comparisons=f"{n['comparisons']:,} comparisons",
         who=who,

@@ -6,16 +6,12 @@ import typer
 
 from mixlogit.cli.aligning import run_align
 from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.options import Dtype, Truncation, model_option
 
 __all__ = ["align"]
 
-_MODELS = "Models"
 _STRENGTH = "How strength enters"
 _TEST = "Held-out comparisons"
-
-
-def _model(text: str, metavar: str = "MODEL") -> Any:
-    return typer.Option(help=text, metavar=metavar, rich_help_panel=_MODELS)
 
 
 def _strength(text: str, metavar: str | None = None) -> Any:
@@ -26,8 +22,6 @@ def _test(text: str, metavar: str) -> Any:
     return typer.Option(help=text, metavar=metavar, rich_help_panel=_TEST)
 
 
-_Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
-_Truncation = Literal["keep_start", "keep_end"]
 _Panel = Annotated[
     bool | None,
     typer.Option(
@@ -49,20 +43,21 @@ _Contrarians = Annotated[
 def align(
     call: Invocation,
     *,
-    model: Annotated[str, _model("The policy: a folder or hub id.")],
+    model: Annotated[str, model_option("The policy: a folder or hub id.")],
     reference: Annotated[
-        str | None, _model("The reference; default: the policy before the training.")
+        str | None, model_option("The reference; default: the policy before the training.")
     ] = None,
-    tokenizer: Annotated[str | None, _model("The tokenizer, if not the model's.")] = None,
+    tokenizer: Annotated[str | None, model_option("The tokenizer, if not the model's.")] = None,
     lora: Annotated[
-        int | None, _model("Train a LoRA adapter of this rank, not all weights.", "RANK")
+        int | None, model_option("Train a LoRA adapter of this rank, not all weights.", "RANK")
     ] = None,
-    dtype: Annotated[_Dtype, _model("Of the weights.", "DTYPE")] = "float32",
+    dtype: Annotated[Dtype, model_option("Of the weights.", "DTYPE")] = "float32",
     max_length: Annotated[
-        int | None, _model("Most tokens of a prompt with an answer; default: the model's.", "N")
+        int | None,
+        model_option("Most tokens of a prompt with an answer; default: the model's.", "N"),
     ] = None,
     truncation_mode: Annotated[
-        _Truncation, _model("What remains: keep_start or keep_end.", "SIDE")
+        Truncation, model_option("What remains: keep_start or keep_end.", "SIDE")
     ] = "keep_start",
     family: Annotated[
         str | None,

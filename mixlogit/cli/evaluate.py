@@ -3,45 +3,42 @@
 import os
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.options import Dtype, model_option
 from mixlogit.cli.summary import plural, table
 from mixlogit.run import write_json, write_parquet, write_text
 
 __all__ = ["evaluate"]
 
-_MODELS = "Models"
 _WIN = "Win rate"
 _JUDGE = "A reward model (folder or hub id), module:function, or the address of an endpoint."
-
-
-def _model(text: str, metavar: str = "MODEL") -> Any:
-    return typer.Option(help=text, metavar=metavar, rich_help_panel=_MODELS)
 
 
 def _win(text: str, metavar: str) -> Any:
     return typer.Option(help=text, metavar=metavar, rich_help_panel=_WIN)
 
 
-_Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
-
-
 def evaluate(
     call: Invocation,
     *,
     run: Annotated[str, typer.Argument(help="A run folder of mixlogit align.", metavar="RUN")],
-    reference: Annotated[str | None, _model("The reference; default: that of the run.")] = None,
-    tokenizer: Annotated[str | None, _model("The tokenizer, if not the policy's.")] = None,
-    dtype: Annotated[_Dtype, _model("Of the weights; auto: bfloat16 on a GPU.", "DTYPE")] = "auto",
-    device: Annotated[str | None, _model("Such as cpu or cuda:0.", "DEVICE")] = None,
+    reference: Annotated[
+        str | None, model_option("The reference; default: that of the run.")
+    ] = None,
+    tokenizer: Annotated[str | None, model_option("The tokenizer, if not the policy's.")] = None,
+    dtype: Annotated[
+        Dtype, model_option("Of the weights; auto: bfloat16 on a GPU.", "DTYPE")
+    ] = "auto",
+    device: Annotated[str | None, model_option("Such as cpu or cuda:0.", "DEVICE")] = None,
     batch_tokens: Annotated[
-        int | None, _model("Tokens in a batch, padding included.", "N")
+        int | None, model_option("Tokens in a batch, padding included.", "N")
     ] = None,
     cache: Annotated[
-        str, _model("Folder of reference scores; auto: the user's; none: no cache.", "DIR")
+        str, model_option("Folder of reference scores; auto: the user's; none: no cache.", "DIR")
     ] = "auto",
     replicates: Annotated[int, typer.Option(help="Replicates of the bootstrap.")] = 1000,
     judge: Annotated[str | None, _win(_JUDGE, "JUDGE")] = None,

@@ -140,17 +140,28 @@ def test_intervals_are_those_of_the_dense_bootstrap(
 
 
 def test_a_policy_that_only_likes_length_is_found_out() -> None:
+    """People choose the longer answer the more often the longer it is; so it looks right."""
     draw = np.random.default_rng(1)
-    longer = np.where(draw.random(4000) < 0.7, 1, -1) * draw.exponential(20, 4000)  # chosen
-    data = replace(judged(4000), margin=longer, longer=longer)
+    difference = draw.normal(0, 20, 20_000)
+    likes = expit(1.5 * np.tanh(difference / 20))
+    longer = np.where(draw.random(20_000) < likes, difference, -difference)
+    data = replace(judged(20_000), margin=longer, longer=longer)
     found = evaluate_judged(data, replicates=50)["accuracy"]
-    assert found["micro"]["estimate"] == pytest.approx(0.7, abs=0.02)
+    assert found["micro"]["estimate"] > 0.65
     controlled = found["length_controlled"]
+    assert controlled["estimate"] == pytest.approx(0.5, abs=0.03)
+    assert controlled["length_effect"]["q05"] > 1
     assert controlled["length_balanced"]["estimate"] == pytest.approx(0.5)
-    # the longer answer is always preferred: at equal lengths nothing is known but the intercept
-    plain = replace(data, longer=np.where(draw.random(4000) < 0.5, longer, -longer))
-    same = evaluate_judged(plain, replicates=50)["accuracy"]["length_controlled"]
-    assert same["estimate"] == pytest.approx(0.7, abs=0.03)
+
+
+def test_a_policy_that_length_has_nothing_to_do_with() -> None:
+    draw = np.random.default_rng(1)
+    right = np.where(draw.random(20_000) < 0.7, 1.0, -1.0)
+    data = replace(judged(20_000), margin=right, longer=draw.normal(0, 20, 20_000))
+    controlled = evaluate_judged(data, replicates=50)["accuracy"]["length_controlled"]
+    assert controlled["estimate"] == pytest.approx(0.7, abs=0.015)
+    assert controlled["length_balanced"]["estimate"] == pytest.approx(0.7, abs=0.015)
+    assert controlled["length_effect"]["estimate"] == pytest.approx(0.0, abs=0.1)
 
 
 @pytest.mark.parametrize(("confidence", "slope"), [(1.0, 1.0), (2.0, 0.5)])

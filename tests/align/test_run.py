@@ -1,9 +1,14 @@
 """`mixlogit.align` from Python, and what it is made of."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from alignable import comparisons, policy, tokenizer
@@ -12,7 +17,7 @@ from transformers import AutoModelForCausalLM
 import mixlogit as ml
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.prepare import open_policy
-from mixlogit.align.results import spread_check
+from mixlogit.align.results import model_card, spread_check
 from mixlogit.align.run import align
 from mixlogit.errors import UsageError
 
@@ -161,3 +166,39 @@ def test_the_spread_is_watched_from_the_best_evaluation() -> None:
     assert not bad.ok
     assert bad.value == pytest.approx(1.5)
     assert bad.advice.startswith("The spread of strength rose from 0.60 to 0.90 while the")
+
+
+def test_the_card_names_what_it_was_made_from_only_by_its_hub_id(tmp_path: Path) -> None:
+    figures = {"mean": 0.2, "q05": 0.1, "q95": 0.3}
+    result: dict[str, Any] = {
+        "n": {"comparisons": 1200, "respondents": 0},
+        "parameters": {"mean": figures},
+        "panel": False,
+        "steps": 3,
+    }
+    settings = {"family": "gamma", "beta": 0.1, "anchor": None}
+    card = model_card("owner/model", result, settings)
+    assert "\nbase_model: owner/model\n" in card
+    assert "\nmodel trained on 1,200 comparisons through" in card
+    assert "| mean strength | 0.2 (90 % interval 0.1 to 0.3) |" in card
+    assert "coefficient of variation" not in card
+    local = model_card(str(tmp_path), result, settings)
+    assert "base_model" not in local
+    assert str(tmp_path.parent) not in local
+
+
+@pytest.mark.slow
+def test_two_processes_write_one_folder(tmp_path: Path) -> None:
+    """By torchrun on the CPU; the first process writes, the other waits and says nothing."""
+    policy().save_pretrained(tmp_path / "model")
+    tokenizer().save_pretrained(tmp_path / "model")
+    pq.write_table(comparisons(40, 4), tmp_path / "votes.parquet")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "-m", "mixlogit", "align", "votes.parquet", "--use-cpu"]
+    command += ["--model", "model", "--family", "fixed", "--max-steps", "2", "--output", "run"]
+    command += ["--learning-rate", "1e-3", "--per-device-train-batch-size", "8", "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert json.loads(done.stdout)["steps"] == 2, done.stderr
+    assert (tmp_path / "run" / "run.json").is_file()
+    AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "policy")

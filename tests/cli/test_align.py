@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,13 @@ from mixlogit.cli import main
 from mixlogit.lm.load import load_model
 from mixlogit.models.verdict import Check
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # transformers' own
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # transformers' own
+]
 
 Command = Callable[..., list[str]]
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +198,14 @@ def test_other_data_are_refused(
 def test_an_unknown_option(word: str, meant: str, command: Command, capsys: Capture) -> None:
     assert main(command(word, "3")) == 2
     assert capsys.readouterr().err == f"No such option {word}. Did you mean {meant}?\n"
+
+
+def test_options_of_the_trainer_that_switch_off(command: Command, tmp_path: Path) -> None:
+    line = command("--max-steps", "1", "--no-dataloader-pin-memory", "--bf16", "false")
+    assert main(line) in (0, 4)
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    assert "dataloader_pin_memory: false\n" in config
+    assert "bf16: false\n" in config
 
 
 def test_an_option_of_the_trainer_with_a_wrong_value(command: Command, capsys: Capture) -> None:

@@ -1,17 +1,18 @@
 """`mixlogit evaluate`: what it says and writes, and that its margins are those of `margins`."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import torch
 from alignable import comparisons, policy, tokenizer
 
 import mixlogit as ml
 from mixlogit.cli import main
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 Command = Callable[..., list[str]]
 Capture = pytest.CaptureFixture[str]
@@ -47,14 +48,6 @@ def command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Co
         return ["evaluate", str(folder / "run"), str(folder / "test.parquet"), *more]
 
     return make
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_what_is_said(command: Command, capsys: Capture) -> None:
