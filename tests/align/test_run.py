@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from alignable import comparisons, policy, tokenizer
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPTNeoXForCausalLM
 
 import mixlogit as ml
 from mixlogit.align.dataset import PreferenceData
@@ -118,6 +118,43 @@ def test_held_out_labels_that_nobody_trained_on_are_refused_at_once(tmp_path: Pa
         'The held-out comparisons have a label "right" in "side" that no comparison to train on '
         "has."
     )
+
+
+def test_held_out_ties_are_refused_at_once(tmp_path: Path) -> None:
+    table = comparisons(40, 4)
+    tied = table.append_column("outcome", [["tie"] * 40])
+    with pytest.raises(UsageError) as error:
+        align(
+            table.append_column("outcome", [["a"] * 40]),
+            model=policy(),
+            tokenizer=tokenizer(),
+            output=tmp_path / "x",
+            test=tied,
+            **QUICK,
+        )
+    assert str(error.value) == "All held-out comparisons are ties, so none can be scored."
+
+
+def test_an_adapter_is_not_trained_further(tmp_path: Path) -> None:
+    policy().save_pretrained(tmp_path / "base")
+    tokenizer().save_pretrained(tmp_path / "base")
+    base = GPTNeoXForCausalLM.from_pretrained(tmp_path / "base")
+    adapted, own = open_policy(base, tokenizer(), dtype="float32", lora=2, seed=0)
+    folder = tmp_path / "adapter"
+    adapted.save_pretrained(folder)
+    own.save_pretrained(folder)
+    with pytest.raises(UsageError) as error:
+        open_policy(folder, None, dtype="float32", lora=None, seed=0)
+    assert str(error.value) == (
+        f"{folder} is an adapter. Merge it into its model first, or train that model."
+    )
+
+
+def test_lora_without_peft(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(UsageError) as error:
+        open_policy(policy(), tokenizer(), dtype="float32", lora=2, seed=0)
+    assert str(error.value) == "LoRA needs the package peft: pip install peft."
 
 
 def test_an_adapter_begins_at_the_policy_and_is_seeded() -> None:

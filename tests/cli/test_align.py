@@ -158,6 +158,19 @@ def test_interrupted_and_continued_is_uninterrupted(
     assert [name for name in whole if not torch.equal(whole[name], cut[name])] == []
 
 
+def test_interrupted_without_a_checkpoint(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def stop(*arguments: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mixlogit.align.job.PreferenceData.read", stop)
+    assert main(command()) == 130
+    assert capsys.readouterr().err.endswith(
+        "Interrupted before a checkpoint was saved; the same command begins anew.\n"
+    )
+
+
 def test_another_configuration_is_refused(done: Path, capsys: Capture) -> None:
     config = str(done / "config.yaml")
     assert main(["align", "--config", config, "--beta", "0.2", "--family", "gamma"]) == 2
@@ -250,14 +263,15 @@ def test_a_spread_that_grows_with_overfitting_is_told(
 
 
 def test_an_adapter_is_trained_and_loads(command: Command, tmp_path: Path) -> None:
-    assert main(command("--lora", "2")) in (0, 4)
+    assert main(command("--lora", "2", "--learning-rate", "2e-2")) in (0, 4)
     adapter = tmp_path / "run" / "policy"
     assert (adapter / "adapter_model.safetensors").is_file()
     assert load_model(adapter).peft_config["default"].r == 2
 
 
 def test_the_recipe_of_the_paper(command: Command, capsys: Capture) -> None:
-    assert main(command("--recipe", "mixdpo", "--max-steps", "2", "--json")) in (0, 4)
+    more = ("--learning-rate", "1e-2", "--json")
+    assert main(command("--recipe", "mixdpo", *more)) in (0, 4)
     found = json.loads(capsys.readouterr().out)
     assert found["panel"] is False
     assert found["family"] == "lognormal"

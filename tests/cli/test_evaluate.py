@@ -11,6 +11,7 @@ from alignable import comparisons, policy, tokenizer
 
 import mixlogit as ml
 from mixlogit.cli import main
+from mixlogit.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -127,6 +128,16 @@ def test_a_win_rate_by_a_function(command: Command, folder: Path, capsys: Captur
     said = capsys.readouterr().out.splitlines()
     assert said[-3].split() == ["against", str(folder / "run"), "0.500", "0.500", "0.500"]
     assert said[-2] == "  12 prompts: win 0.000, tie 1.000, loss 0.000"
+
+
+def test_options_that_are_not_of_an_evaluation(
+    command: Command, folder: Path, capsys: Capture
+) -> None:
+    assert main(command("--judge", "math:fsum", "--prompts", "0")) == 2
+    assert capsys.readouterr().err.endswith("Expected at least 1 prompt but got 0.\n")
+    with pytest.raises(UsageError) as error:
+        ml.evaluate(folder / "run", folder / "test.parquet", max_steps=3)
+    assert str(error.value) == 'Unknown option "max_steps".'
 
 
 def test_a_win_rate_needs_a_judge(command: Command, capsys: Capture) -> None:
