@@ -271,10 +271,10 @@ def test_an_adapter_is_trained_and_loads(command: Command, tmp_path: Path) -> No
 
 def test_the_recipe_of_the_paper(command: Command, capsys: Capture) -> None:
     more = ("--learning-rate", "1e-2", "--json")
-    assert main(command("--recipe", "mixdpo", *more)) in (0, 4)
+    assert main(command("--recipe", "mixdpo-gamma", *more)) in (0, 4)
     found = json.loads(capsys.readouterr().out)
     assert found["panel"] is False
-    assert found["family"] == "lognormal"
+    assert found["family"] == "gamma"
     assert main(command("--recipe", "mixdpo", "--family", "gamma", "--overwrite")) == 2
     expected = "Recipe 'mixdpo' has family='lognormal', not 'gamma'.\n"
     assert capsys.readouterr().err.endswith(expected)
