@@ -187,17 +187,18 @@ class Job:
     def _write(self, trainer: MixDPOTrainer, aligned: Aligned, target: Path) -> None:
         """The files of the run folder."""
         settings = trainer.args.strength().to_dict()
-        base = _name(self.given["model"]) or ""
+        base = _source(self.given["model"])
         margin = aligned.posterior.to_datatree()["constant_data"]["margin"].to_numpy()
         data = trainer.train_dataset.comparisons
         aligned.posterior.write(target)
         write_parquet(target / "margins.parquet", judged_margins(data, margin))
         write_json(target / "summary.json", aligned.result)
         write_json(target / "checks.json", aligned.result["checks"])
+        against = self.given["reference"]
         record = {
             "settings": settings,
             "model": base,
-            "reference": _name(self.given["reference"]) or base,
+            "reference": base if against is None else _source(against),
             "max_length": trainer.args.max_length,
             "truncation": trainer.args.truncation_mode,
             "columns": {**self.reading, **self.columns, "groups": [*trainer.args.by]},
@@ -210,11 +211,16 @@ class Job:
             self.finish(target, aligned, data)
 
 
+def _source(model: Any) -> str | None:
+    """Folder or hub id of a model; None where it was made in memory."""
+    if isinstance(model, str | Path):
+        return str(model)
+    return getattr(model, "name_or_path", "") or None
+
+
 def _name(thing: Any) -> str | None:
-    """What the configuration calls data or a model: a path or id by itself."""
-    if thing is None or isinstance(thing, str | Path):
-        return None if thing is None else str(thing)
-    return str(getattr(thing, "name_or_path", "") or type(thing).__name__)
+    """What the configuration calls data or a model."""
+    return None if thing is None else _source(thing) or type(thing).__name__
 
 
 def _config(given: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -95,11 +95,11 @@ This card holds counts only; no text of the data is in it.
 """
 
 
-def model_card(base: str, result: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def model_card(base: str | None, result: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """The model card of a policy: counts and settings, no texts and no names of people.
 
     Args:
-        base: What was trained.
+        base: Folder or hub id of what was trained, if it has one.
         result: The object of `Aligned.to_dict`.
         settings: How strength entered.
     """
@@ -118,10 +118,10 @@ def model_card(base: str, result: Mapping[str, Any], settings: Mapping[str, Any]
         rows["held-out accuracy"] = f"{result['eval']['accuracy']:.3f}"
         rows["held-out log score"] = f"{result['eval']['log_score']:.4f}"
     lines = (f"| {name} | {value} |" for name, value in rows.items() if value)
-    on_hub = base and not Path(base).exists()
+    on_hub = base is not None and not Path(base).exists()
     return _CARD.format(
         origin=f"base_model: {base}\n" if on_hub else "",
-        base=Path(base).name or "A model",
+        base="A model" if base is None else Path(base).name,
         comparisons=f"{n['comparisons']:,} comparisons",
         who=who,
         rows="\n".join(lines),

@@ -9,7 +9,7 @@ from typing import Any
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.settings import AlignSettings
 from mixlogit.data import Comparisons, load
-from mixlogit.errors import StorageError
+from mixlogit.errors import StorageError, UsageError
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.models import Priors
 
@@ -59,6 +59,8 @@ class Run:
         adapted = (policy / "adapter_config.json").is_file()
         if reference is None and not (adapted and record["reference"] == record["model"]):
             reference = record["reference"]
+            if reference is None:
+                raise UsageError(f"{self.path} does not name its reference: add --reference.")
         lengths = {"max_length": record["max_length"], "truncation": record["truncation"]}
         return open_pairing(policy, reference, tokenizer, **lengths, **how)
 

@@ -56,6 +56,12 @@ def test_the_package_is_the_function(tmp_path: Path) -> None:
     assert done.result["held_out"]["n"] == 20
     AutoModelForCausalLM.from_pretrained(done.policy)
     assert ml.align.PanelObjective is not None
+    assert "\nA model trained on 60 comparisons of 4" in (done.policy / "README.md").read_text()
+    with pytest.raises(UsageError) as error:  # its reference was made in memory
+        ml.evaluate(tmp_path / "x", test)
+    assert str(error.value) == f"{tmp_path / 'x'} does not name its reference: add --reference."
+    found = ml.evaluate(tmp_path / "x", test, reference=policy(seed=1), cache=None, replicates=20)
+    assert found.figures["accuracy"]["micro"]["estimate"] == done.result["eval"]["accuracy"]
 
 
 def test_a_reference_of_its_own_is_what_margins_are_against(tmp_path: Path) -> None:
