@@ -48,8 +48,7 @@ class MixDPOTrainer(Trainer):
     Args:
         model: The policy: a model, a `PeftModel`, or the folder or hub id of one.
         args: The arguments.
-        train_dataset: Comparisons of texts, in any form that `mixlogit.data.texts` takes, or
-            a `PreferenceData`.
+        train_dataset: Comparisons as `mixlogit.data.texts` takes them, or a `PreferenceData`.
         eval_dataset: The same, to evaluate on.
         ref_model: The reference; None: the policy as it is now (without its adapter, if it has
             one).
