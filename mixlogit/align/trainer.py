@@ -48,8 +48,7 @@ class MixDPOTrainer(Trainer):
     Args:
         model: The policy: a model, a `PeftModel`, or the folder or hub id of one.
         args: The arguments.
-        train_dataset: Comparisons of texts, in any form that `mixlogit.data.texts` takes, or
-            a `PreferenceData`.
+        train_dataset: Comparisons as `mixlogit.data.texts` takes them, or a `PreferenceData`.
         eval_dataset: The same, to evaluate on.
         ref_model: The reference; None: the policy as it is now (without its adapter, if it has
             one).
@@ -60,6 +59,11 @@ class MixDPOTrainer(Trainer):
         objective: The strength that is learned.
         scorer: Scores answers by the policy.
         reference: Log-ratios of the reference, of chosen against rejected, by data set.
+
+    Example:
+        >>> MixDPOTrainer("no/such/model", MixDPOConfig(output_dir="runs/y"), None)
+        Traceback (most recent call last):
+        mixlogit.errors.UsageError: no/such/model: no such folder of a model.
     """
 
     args: MixDPOConfig
@@ -219,6 +223,7 @@ class MixDPOTrainer(Trainer):
             "log_score": float(self._scores(margin, index).mean()),
             "accuracy": float((decided > 0).double().mean()),
             "margins": float(signed.mean()),
+            "strength_cv": self.objective.describe()["cv"],
         }
 
     def evaluate(self, *arguments: Any, **others: Any) -> dict[str, float]:

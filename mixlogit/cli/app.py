@@ -12,9 +12,11 @@ import typer
 
 from mixlogit import __version__
 from mixlogit.cli import (
+    align,
     check,
     compare,
     doctor,
+    evaluate,
     fit,
     html,
     margins,
@@ -24,6 +26,7 @@ from mixlogit.cli import (
 )
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
+from mixlogit.cli.training_options import TrainingCommand
 from mixlogit.errors import (
     DataWarning,
     Interrupted,
@@ -69,6 +72,8 @@ command(app, "fit", fit.fit, reads_data=True)
 command(app, "compare", compare.compare)
 command(app, "power", power.power)
 command(app, "report", html.report)
+command(app, "align", align.align, reads_data=True, kind=TrainingCommand)
+command(app, "evaluate", evaluate.evaluate, reads_data=True)
 command(app, "doctor", doctor.show)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import Trace, data_record, report_text, write_results
+from mixlogit.cli.report import Trace, report_text, write_results
 from mixlogit.cli.summary import checks_line, data_line, maximum_table, model_words
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_posterior", "target"]
+__all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_path", "run_posterior"]
 
 CHECK_FAILED = 4
 
@@ -40,7 +40,7 @@ def run_posterior(
     """
     import mixlogit as ml
 
-    path = target(call)
+    path = run_path(call)
     with call.folder(path) as run:
         begin = time.monotonic()
         data, held_out = read_votes(call, *held_out_of)
@@ -113,12 +113,13 @@ def run_maximum(
         of_posteriors: Options that only a posterior has, refused here if they were given.
     """
     import mixlogit as ml
+    from mixlogit.data import data_record
 
     given = [f"--{name}" for name, value in of_posteriors.items() if value]
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
         raise UsageError(message)
-    path = target(call)
+    path = run_path(call)
     with call.folder(path) as run:
         data = call.load()
         counts = f"data     {data_line(data, str(asked['ties']))}"
@@ -129,7 +130,7 @@ def run_maximum(
         text = f"fit      {found.family}, maximum of the likelihood with flat priors\n"
         text += f"         log-likelihood {found.log_likelihood:,.4f}\n\n"
         if found.checks:
-            text += f"checks   {checks_line(found.checks)}\n"
+            text += f"checks   {checks_line(check.to_dict() for check in found.checks)}\n"
             text += "".join(f"         {check.advice}\n" for check in found.checks if not check.ok)
             text += "\n"
         text += maximum_table(found.table)
@@ -190,7 +191,7 @@ def read_people(call: Invocation, formula: str, file: str | None) -> Any:
     return ml.Covariates.read(formula, file or call.columns["data"], respondent)
 
 
-def target(call: Invocation) -> Path:
+def run_path(call: Invocation) -> Path:
     """The run folder: `--output`, or one named after the data.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mixlogit.cli.compare import comparison_text
-from mixlogit.cli.fitting import run_posterior, target
+from mixlogit.cli.fitting import run_path, run_posterior
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_text
@@ -43,7 +43,7 @@ def run_grid(
     cells = grid_cells([name.strip() for name in strength.split(",")])
     if len(cells) < 2:
         raise UsageError(f"--strength compares several families; for one use --family {strength}.")
-    path, code = target(call), 0
+    path, code = run_path(call), 0
     shared = {name: value for name, value in call.options.items() if name != "strength"}
     for name, cell in cells.items():
         own = replace(call, output=path / name, options={**shared, **cell})

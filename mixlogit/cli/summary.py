@@ -98,11 +98,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
-def checks_line(checks: Iterable[Any]) -> str:
-    """Every check with its value, and whether it holds; a line holds as many as fit."""
+def checks_line(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Every check of `checks.json` with its value, and whether it holds; lines as wide as fit."""
     lines: list[str] = []
     for check in checks:
-        words = f"{check.name} {number(check.value)} {'ok' if check.ok else 'FAILED'}"
+        words = f"{check['name']} {number(check['value'])} {'ok' if check['ok'] else 'FAILED'}"
         if lines and len(lines[-1]) + len(words) < _LINE:
             lines[-1] += f"   {words}"
         else:
