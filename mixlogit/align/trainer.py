@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import EvalPrediction, Trainer, TrainerCallback
 from transformers.trainer_utils import rotate_checkpoints
 
-from mixlogit.align.checkpoint import newest_whole, write_manifest
+from mixlogit.align.checkpoint import newest_whole, write_manifest, writing
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.model import drop_nothing, load_weights
@@ -264,16 +264,19 @@ class MixDPOTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Model, optimiser and strength, then the manifest; only then are older ones removed."""
+        output = Path(self._get_output_dir(trial=trial))
+        folder = output / f"checkpoint-{self.state.global_step}"
         kept, self.args.save_total_limit = self.args.save_total_limit, None
         try:
-            super()._save_checkpoint(model, trial)
+            with writing(folder):
+                super()._save_checkpoint(model, trial)
+                self.accelerator.wait_for_everyone()  # whose files the manifest lists
+                if self.args.should_save:
+                    save_strength(self.objective, folder)
+                    write_manifest(folder)
         finally:
             self.args.save_total_limit = kept
         if self.args.should_save:
-            output = Path(self._get_output_dir(trial=trial))
-            folder = output / f"checkpoint-{self.state.global_step}"
-            save_strength(self.objective, folder)
-            write_manifest(folder)
             rotate_checkpoints(
                 output_dir=str(output),
                 save_total_limit=kept,

@@ -2,7 +2,6 @@
 
 import math
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from alignable import comparisons, policy, trainer, weights
-from peft import LoraConfig, get_peft_model
+from alignable import comparisons, policy, trainer, weights, with_adapter
 from safetensors.torch import load_file
 from torch import Tensor
-from transformers import TrainerCallback
 from tree import ROOT
 
-from mixlogit.align.checkpoint import fault_of
 from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.errors import UsageError
 
@@ -40,10 +36,6 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
     """Names of what differs in any bit."""
     assert one.keys() == other.keys()
     return [name for name in one if not torch.equal(one[name], other[name])]
-
-
-def with_adapter() -> Any:
-    return get_peft_model(policy(), LoraConfig(r=2, target_modules=["query_key_value"]))
 
 
 @pytest.mark.parametrize("make", [policy, with_adapter], ids=["GPT-NeoX", "LoRA"])
@@ -118,22 +110,6 @@ def test_two_processes_hold_one_strength_and_equal_one_process(
     alone.train()
     for name, value in weights(alone).items():
         torch.testing.assert_close(ranks[0][name], value, rtol=1e-4, atol=2e-5)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_within_one_step(number: int, tmp_path: Path) -> None:
-    class Signal(TrainerCallback):
-        def on_step_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if state.global_step == 6:
-                os.kill(os.getpid(), number)
-
-    before = signal.getsignal(number)
-    stopped = trainer(tmp_path, callbacks=[Signal()])
-    with pytest.raises(KeyboardInterrupt):
-        stopped.train()
-    assert stopped.state.global_step == 7
-    assert fault_of(tmp_path / "checkpoint-7") is None
-    assert signal.getsignal(number) == before
 
 
 def test_half_precision_starts_at_margins_of_nearly_zero(tmp_path: Path) -> None:
