@@ -86,8 +86,8 @@ def test_a_full_disk_is_told(
     (whole / "weights").touch()
     os.truncate(whole / "weights", 2_100_000_000)  # without a block on the disk
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9e9, 8.7e9, 0.3e9))
+    begun.mkdir()
     with pytest.raises(StorageError) as told, writing(begun):
-        begun.mkdir()
         raise error
     assert str(told.value) == (
         "No space left on device while writing checkpoint-500 (needs 2.1 GB, 0.3 GB free). "
