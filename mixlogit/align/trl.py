@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from datasets import Dataset
 from torch import Tensor
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -34,7 +33,7 @@ class TRLMixDPOTrainer(DPOTrainer):
     Args:
         model: As for `DPOTrainer`.
         args: TRL's arguments; `beta` and `seed` are the strength's too.
-        train_dataset: A `Dataset` of texts and of columns that `columns` names.
+        train_dataset: A `datasets.Dataset` of texts and of columns that `columns` names.
         eval_dataset: The same, or None.
         strength: How strength enters.
         columns: Column names by role, as `mixlogit.load` takes them: `respondent` and so on.
@@ -47,8 +46,10 @@ class TRLMixDPOTrainer(DPOTrainer):
         UsageError: For a loss of TRL's that is not plain DPO.
 
     Example:
+        >>> from datasets import Dataset
         >>> data = Dataset.from_list([{"prompt": "why", "chosen": "so", "rejected": "no"}])
-        >>> args = DPOConfig(loss_type=["ipo"], use_cpu=True, bf16=False)
+        >>> plain = {"use_cpu": True, "bf16": False, "gradient_checkpointing": None}
+        >>> args = DPOConfig(loss_type=["ipo"], **plain)
         >>> TRLMixDPOTrainer("gpt2", args, data)
         Traceback (most recent call last):
         mixlogit.errors.UsageError: loss_type must stay ['sigmoid'], not ['ipo']: strength takes \
@@ -59,8 +60,8 @@ the place of TRL's own losses.
         self,
         model: Any,
         args: DPOConfig,
-        train_dataset: Dataset,
-        eval_dataset: Dataset | None = None,
+        train_dataset: Any,
+        eval_dataset: Any = None,
         *,
         strength: AlignSettings | None = None,
         columns: dict[str, Any] | None = None,
@@ -140,7 +141,7 @@ class _Step(StrengthStep):
             self.logged[name] = [*earlier, value]
 
 
-def _judged(data: Dataset, columns: dict[str, Any]) -> Comparisons:
+def _judged(data: Any, columns: dict[str, Any]) -> Comparisons:
     """Everything but the texts and the margins, which are not known yet."""
     table = data.remove_columns([name for name in _TEXTS if name in data.column_names])
     return load(table.add_column(_MARGIN, [1.0] * len(data)), margin=_MARGIN, **columns)
