@@ -1,18 +1,13 @@
 """The trainer: resume, accumulation, processes, and what it logs and measures."""
 
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from alignable import comparisons, policy, trainer, weights, with_adapter
-from safetensors.torch import load_file
 from torch import Tensor
-from tree import ROOT
 
 from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.errors import UsageError
@@ -85,31 +80,6 @@ def test_accumulated_batches_are_one_batch(tmp_path: Path) -> None:
         one.train()
     for name, value in weights(whole).items():
         torch.testing.assert_close(weights(parts)[name], value, rtol=1e-4, atol=2e-5)
-
-
-@pytest.mark.parametrize("family", ["lognormal", "gamma"])
-def test_two_processes_hold_one_strength_and_equal_one_process(
-    family: str, tmp_path: Path
-) -> None:
-    """The panel and the per-comparison objective, by torchrun on the CPU."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", str(ROOT / "tests" / "align" / "two_ranks.py")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    subprocess.run(
-        [*command, str(tmp_path), family], check=True, capture_output=True, env=environment
-    )
-    ranks = [load_file(tmp_path / f"rank{k}.safetensors") for k in (0, 1)]
-    assert equal(*ranks) == []
-    alone = trainer(
-        tmp_path / "alone",
-        family=family,
-        panel=family == "lognormal",
-        max_steps=12,
-        save_strategy="no",
-    )
-    alone.train()
-    for name, value in weights(alone).items():
-        torch.testing.assert_close(ranks[0][name], value, rtol=1e-4, atol=2e-5)
 
 
 def test_half_precision_starts_at_margins_of_nearly_zero(tmp_path: Path) -> None:
