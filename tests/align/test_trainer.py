@@ -89,6 +89,45 @@ def test_half_precision_starts_at_margins_of_nearly_zero(tmp_path: Path) -> None
     assert made.state.log_history[0]["loss"] == pytest.approx(math.log(2), abs=0.01)
 
 
+def test_half_precision_learns_what_single_learns(tmp_path: Path) -> None:
+    single, half = (
+        trainer(tmp_path / str(on), bf16=on, max_steps=8, save_strategy="no")
+        for on in (False, True)
+    )
+    for one in (single, half):
+        one.train()
+    start, wanted, found = (
+        policy().state_dict(),
+        single.model.state_dict(),
+        half.model.state_dict(),
+    )
+    step = torch.cat([(wanted[name] - start[name]).flatten() for name in start])
+    error = torch.cat([(found[name] - wanted[name]).flatten() for name in start])
+    assert float(error.norm() / step.norm()) < 0.3
+    assert half.model.dtype == torch.float32
+    cv = [one.objective.describe()["cv"] for one in (single, half)]
+    assert cv[0] == pytest.approx(cv[1], abs=0.01)
+
+
+def test_the_best_checkpoint_is_loaded_with_its_head(tmp_path: Path) -> None:
+    table = comparisons(200)
+    made = trainer(
+        tmp_path,
+        train=table.slice(0, 160),
+        evaluate=table.slice(160),
+        eval_strategy="steps",
+        eval_steps=5,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_accuracy",  # of whichever step: it is not the last one
+        greater_is_better=False,
+    )
+    made.train()
+    best = Path(str(made.state.best_model_checkpoint))
+    assert best.name != "checkpoint-20"
+    saved = type(made.model).from_pretrained(best).state_dict()
+    assert equal(dict(made.model.state_dict()), dict(saved)) == []
+
+
 def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:
     plain, saving = (
         trainer(tmp_path / str(on), activation_checkpointing=on, max_steps=4, save_strategy="no")
