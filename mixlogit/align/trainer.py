@@ -56,7 +56,6 @@ class MixDPOTrainer(Trainer):
     args: MixDPOConfig
     train_dataset: PreferenceData
     eval_dataset: Any
-    loss_is_scaled_for_ga = False  # it is a mean over the batch
 
     def __init__(
         self,
@@ -88,6 +87,7 @@ class MixDPOTrainer(Trainer):
             compute_metrics=self._metrics,
             **others,
         )
+        self.model_accepts_loss_kwargs = False  # our loss is a mean over the batch
         self.objective: Objective = make_objective(train.comparisons, args.strength())
         adapted = hasattr(model, "disable_adapter")
         other = ref_model if ref_model is not None else None if adapted else model
