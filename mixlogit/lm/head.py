@@ -79,7 +79,7 @@ class _TokenLogProbs(torch.autograd.Function):
         unit = torch.empty_like(hidden) if frozen else None
         found = hidden.new_empty(len(hidden), dtype=_wide(weight.dtype))
         norms = torch.empty_like(found)
-        ctx.kept = []
+        kept: list[Tensor] = []
         for part, logits in _chunks(hidden, weight):
             target = targets[part, None]
             found[part] = logits.gather(-1, target)[:, 0]
@@ -87,7 +87,7 @@ class _TokenLogProbs(torch.autograd.Function):
             total = logits.sub_(top).exp_().sum(-1, keepdim=True)
             norms[part] = (top + total.log())[:, 0]
             if trained and need_weight and part.stop * len(weight) <= _KEEP:
-                ctx.kept.append(logits / total)
+                kept.append(logits / total)
             if unit is not None:
                 p = logits.div_(total)
                 p.scatter_add_(-1, target, -torch.ones_like(total))
@@ -95,7 +95,7 @@ class _TokenLogProbs(torch.autograd.Function):
         if unit is not None:
             ctx.save_for_backward(unit)
         else:
-            ctx.save_for_backward(hidden, weight, targets, norms)
+            ctx.save_for_backward(hidden, weight, targets, norms, *kept)
         ctx.frozen = frozen
         return found - norms
 
@@ -105,12 +105,12 @@ class _TokenLogProbs(torch.autograd.Function):
         if ctx.frozen:
             (unit,) = ctx.saved_tensors
             return (gradient[:, None] * unit).to(unit.dtype), None, None, None
-        hidden, weight, targets, norms = ctx.saved_tensors
+        hidden, weight, targets, norms, *kept = ctx.saved_tensors
         of_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         of_weight = torch.zeros_like(weight, dtype=_wide(weight.dtype))
-        for k, (part, logits) in enumerate(_chunks(hidden, weight, ctx.kept)):
+        for k, (part, logits) in enumerate(_chunks(hidden, weight, kept)):
             scale = gradient[part, None]
-            p = logits if k < len(ctx.kept) else logits.sub_(norms[part, None]).exp_()
+            p = logits if k < len(kept) else logits.sub_(norms[part, None]).exp_()
             slope = p.mul_(-scale)
             slope.scatter_add_(-1, targets[part, None], scale)
             if of_hidden is not None:
