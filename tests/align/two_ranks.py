@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from accelerate.state import AcceleratorState, DistributedType
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.distributed.tensor import DTensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -72,6 +72,8 @@ def main() -> None:
         wait()
         resumed = train(output / family, resume=True, **settings)
         save_file(ends(resumed), output / f"{family}-rank{rank}-resumed.safetensors")
+    wait()
+    distributed.destroy_process_group()  # else the first to leave may take the other down
 
 
 if __name__ == "__main__":
