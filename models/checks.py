@@ -1,12 +1,14 @@
 """The checks of a fit: value, threshold, verdict, and what to do."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.taste_classes import TasteClassLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.infer import K_LIMIT, Inferred
 from mixlogit.models.joint import LogJoint
@@ -107,13 +109,15 @@ def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float 
     Returns:
         Nats, or None where nothing is integrated by nodes.
     """
-    likelihood, sampled = joint.likelihood, joint.sampled(theta)
+    likelihood: Any = joint.likelihood
+    sampled = joint.sampled(theta)
     if sampled.family.atoms is not None:
         return None
     with torch.no_grad():
         if isinstance(likelihood, PanelLikelihood):
             return likelihood.error(sampled.family, sampled.lapse, _FINE, most)
-        if isinstance(likelihood, UtilityLikelihood) and likelihood.panel:
+        integrated = isinstance(likelihood, (UtilityLikelihood, TasteClassLikelihood))
+        if integrated and likelihood.panel:
             coarse = likelihood.by_respondent(*sampled.arguments())
             fine = likelihood.finer(_FINE).by_respondent(*sampled.arguments())
             change = (fine - coarse).abs().max()

@@ -11,7 +11,7 @@ from mixlogit.models.identify import Identified, Information, identify
 from mixlogit.models.individual import Individuals
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.leave_out import leave_one_out
+from mixlogit.models.leave_out import units_left_out
 from mixlogit.models.parameters import Named
 from mixlogit.models.predictive import Predicted, predict
 from mixlogit.models.problem import Problem
@@ -119,7 +119,7 @@ def diagnose(
     predicted = predict(problem, joint, flat, found, seed)
     replicated = compare_with_replicates(problem, predicted)
     calibration = _calibration(predicted, seed) if problem.data.weight is None else None
-    left_out = None if log_likelihood is None else LeftOut(*leave_one_out(log_likelihood))
+    left_out = None if log_likelihood is None else LeftOut(*units_left_out(log_likelihood))
     identified = identify(problem, joint, inferred, *named, with_lapse)
     shrinkage, reliable = _individual(problem, joint, found)
     checks = [

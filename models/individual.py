@@ -11,6 +11,7 @@ from mixlogit.choice.rules import stretched_rule
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
+from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.thin import thinned
 
 __all__ = ["Individuals", "individuals", "strength_table", "unit_nodes"]
@@ -89,6 +90,8 @@ def strength_table(problem: Problem, found: Individuals) -> pd.DataFrame:
     labels = [data.respondent.labels[code] for code in units.respondent.tolist()]
     columns: dict[str, Any] = {"respondent": labels}
     for k, group in enumerate(problem.spec.groups):
+        if isinstance(group, CovariateDesign):
+            continue
         level = units.level[units.block, k].tolist()
         columns[group.column] = [group.labels[code] for code in level]
     columns["n"] = torch.bincount(units.of_comparison, minlength=len(labels)).numpy()

@@ -6,16 +6,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mixlogit.models.psis import pareto_smooth
+from mixlogit.models.loo import leave_one_out
 from mixlogit.models.thin import thinned
 
-__all__ = ["k_limit", "leave_one_out"]
+__all__ = ["k_limit", "units_left_out"]
 
-_UNITS = 2000  # units smoothed at once
 _ELEMENTS = 2_000_000  # draws x units smoothed, but at least 200 draws
 
 
-def leave_one_out(
+def units_left_out(
     log_likelihood: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Log predictive density of each unit given all others, and how far it can be trusted.
@@ -29,20 +28,15 @@ def leave_one_out(
 
     Example:
         >>> x = np.random.default_rng(0).normal(-1.0, 0.1, size=(1, 500, 3))
-        >>> elpd, k, _ = leave_one_out(x.astype(np.float32))
+        >>> elpd, k, _ = units_left_out(x.astype(np.float32))
         >>> bool((np.abs(elpd + 1.0) < 0.1).all()), bool((k < 0.5).all())
         (True, True)
     """
     flat = torch.from_numpy(log_likelihood).flatten(0, 1)
     kept = min(len(flat), max(200, _ELEMENTS // flat.shape[1]))
-    flat = flat[thinned(len(flat), kept)].T
-    elpd, k_hat = [], []
-    for part in flat.split(_UNITS):
-        each = part.to(torch.float64)
-        log_weight, k = pareto_smooth(-each)
-        elpd.append(torch.logsumexp(log_weight + each, -1))
-        k_hat.append(k.clamp_min(-1.0))  # -inf where all weights are alike
-    return torch.cat(elpd).numpy(), torch.cat(k_hat).numpy(), k_limit(kept)
+    elpd, k_hat = leave_one_out(flat[thinned(len(flat), kept)].double())
+    k_hat = k_hat.clamp_min(-1.0)  # k is -inf where all weights are alike
+    return elpd.numpy(), k_hat.numpy(), k_limit(kept)
 
 
 def k_limit(draws: int) -> float:

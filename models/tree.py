@@ -10,6 +10,7 @@ from torch import Tensor
 from mixlogit.choice.batching import select
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
+from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.data import ChoiceSets
 from mixlogit.models.diagnose import Diagnosis
@@ -47,7 +48,7 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
         if n_units > _COMPARISONS:
             return None
         cost *= _CHOICE_NODES
-    elif isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
+    elif not isinstance(likelihood, PanelLikelihood):  # integrated anew at each draw
         cost = max(n_units, 3 * likelihood.n_entries)
     kept = min(draws, max(10, _ELEMENTS // (chains * cost)))
     thin = theta[:, thinned(draws, kept)].reshape(-1, 1, size)
@@ -85,7 +86,7 @@ def make_tree(
     inferred: Inferred,
     named: tuple[Named, Named],
     log_likelihood: np.ndarray | None,
-    found: Diagnosis,
+    found: Diagnosis | None = None,
 ) -> xr.DataTree:
     """Every group of a saved posterior; docs/diagnostics.md lists them.
 
@@ -95,21 +96,22 @@ def make_tree(
         inferred: The result.
         named: Posterior and prior parameters.
         log_likelihood: From `unit_log_likelihood`.
-        found: From `diagnose`.
+        found: From `diagnose`, where it was called.
     """
-    observed, predictive = _figures(found)
     groups = {
         "posterior": _dataset(named[0]),
         "prior": _dataset(named[1]),
-        "log_prior": xr.Dataset({"population": (("chain", "draw"), found.log_prior)}),
         "sample_stats": _sample_stats(problem, inferred, found),
-        "observed_data": _observed(problem).merge(observed),
-        "posterior_predictive": predictive,
+        "observed_data": _observed(problem),
         "constant_data": _constants(problem, found),
     }
+    if found is not None:
+        groups["log_prior"] = xr.Dataset({"population": (("chain", "draw"), found.log_prior)})
+        observed, groups["posterior_predictive"] = _figures(found)
+        groups["observed_data"] = groups["observed_data"].merge(observed)
     if log_likelihood is not None:
         name, dim = ("panel", "unit") if problem.panel else ("choice", "comparison")
-        coords = {"unit": problem.unit_labels()} if problem.panel else {}
+        coords = _unit_coords(problem) if problem.panel else {}
         groups["log_likelihood"] = xr.Dataset(
             {name: (("chain", "draw", dim), log_likelihood)}, coords=coords
         )
@@ -120,19 +122,19 @@ def make_tree(
     return tree
 
 
-def _sample_stats(problem: Problem, inferred: Inferred, found: Diagnosis) -> xr.Dataset:
+def _sample_stats(problem: Problem, inferred: Inferred, found: Diagnosis | None) -> xr.Dataset:
     """ELBO, Pareto k of the guide and of leaving out, individual strengths."""
     out: dict[str, Any] = {
         "elbo": ("step", np.asarray(inferred.elbo, dtype=np.float64)),
         "k_hat": float(inferred.k_hat[0]),
     }
     coords: dict[str, Any] = {}
-    if found.left_out is not None:
+    if found is not None and found.left_out is not None:
         dim = "unit" if problem.panel else "comparison"
         out["loo_elpd"] = (dim, found.left_out.elpd)
         out["loo_k_hat"] = (dim, found.left_out.k_hat)
         coords = {"unit": problem.unit_labels()} if problem.panel else {}
-    if found.shrinkage is not None:
+    if found is not None and found.shrinkage is not None:
         out["shrinkage"] = ("kept", found.shrinkage)
         out["reliability"] = ("kept", found.reliability)
     return xr.Dataset(out, coords=coords, attrs={"method": inferred.method})
@@ -160,6 +162,15 @@ def _figures(found: Diagnosis) -> tuple[xr.Dataset, xr.Dataset]:
     return xr.Dataset(seen), xr.Dataset(made)
 
 
+def _unit_coords(problem: Problem) -> dict[str, Any]:
+    """Name of each unit, and whose it is: they differ where groups split respondents."""
+    data, units = problem.data, problem.units
+    assert data.respondent is not None
+    assert units.respondent is not None
+    names = [data.respondent.labels[code] for code in units.respondent.tolist()]
+    return {"unit": problem.unit_labels(), "respondent": ("unit", names)}
+
+
 def _dataset(named: Named) -> xr.Dataset:
     variables = {
         name: (("chain", "draw", *named.dims.get(name, ())), value)
@@ -183,19 +194,21 @@ def _observed(problem: Problem) -> xr.Dataset:
     return xr.Dataset(observed)
 
 
-def _constants(problem: Problem, found: Diagnosis) -> xr.Dataset:
+def _constants(problem: Problem, found: Diagnosis | None) -> xr.Dataset:
     """The design: margins (of latent utilities posterior means), items, respondents, groups."""
     data: Any = problem.data
-    out: dict[str, Any] = {"bin_margin": ("bin", found.replicated.bin_margin)}
+    out: dict[str, Any] = {}
     coords: dict[str, Any] = {}
+    if found is not None:
+        out["bin_margin"] = ("bin", found.replicated.bin_margin)
+        name = "lead" if isinstance(data, ChoiceSets) else "margin"
+        out[name] = ("comparison", found.predicted.margin.numpy())
     if isinstance(data, ChoiceSets):
         out["choice"] = ("row", data.choice.numpy())
         out["alternative"] = ("row", data.alternative.codes.numpy())
         if data.features is not None:
             out["features"] = (("row", "feature"), data.features.numpy())
-        out["lead"] = ("comparison", found.predicted.margin.numpy())
     else:
-        out["margin"] = ("comparison", found.predicted.margin.numpy())
         if data.item_a is not None and data.item_b is not None:
             out["item_a"] = ("comparison", data.item_a.numpy())
             out["item_b"] = ("comparison", data.item_b.numpy())

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mixlogit.cli.fitting import run_maximum, run_posterior
+from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
+from mixlogit.cli.grid import run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 
@@ -13,7 +14,7 @@ __all__ = ["fit"]
 
 _FAMILY = (
     "Strength family: fixed, lognormal (default), gamma, normal or classes; with --random fixed "
-    "(default) or lognormal."
+    "or lognormal. With --random or --tastes the default is fixed."
 )
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
 _WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
@@ -29,6 +30,12 @@ def _taste(text: str, metavar: str | None = None) -> Any:
 
 
 _Family = Annotated[str | None, typer.Option(help=_FAMILY, metavar="NAME")]
+_Strength = Annotated[
+    str | None,
+    typer.Option(
+        help="Fit each of these families and compare: fixed,lognormal.", metavar="NAME,..."
+    ),
+]
 _Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
 _Lapse = Annotated[
     bool, typer.Option("--lapse/--no-lapse", help="Let a share of votes be random.")
@@ -47,7 +54,17 @@ _Ties = Annotated[
     Literal["half", "davidson", "rao-kupper"],
     typer.Option(help="Ties as half votes, or modelled."),
 ]
+_Formula = Annotated[
+    str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
+]
+_Covariates = Annotated[
+    str | None,
+    typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
+]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
+_Tastes = Annotated[
+    int, typer.Option(help="Latent classes of taste, 1 to 6; --by acts on shares.", metavar="C")
+]
 _Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
 _Correlated = Annotated[
     bool,
@@ -73,6 +90,7 @@ def fit(
     call: Invocation,
     *,
     family: _Family = None,
+    strength: _Strength = None,
     panel: _Panel = None,
     lapse: _Lapse = False,
     evidence: _Evidence = True,
@@ -81,6 +99,9 @@ def fit(
     contrarians: _Contrarians = False,
     ties: _Ties = "half",
     width: _Width = "shared",
+    tastes: _Tastes = 1,
+    strength_formula: _Formula = "",
+    covariates: _Covariates = None,
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -101,30 +122,30 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    priors = {
-        "mean": prior_mean,
-        "log_mean_sd": prior_mean_sd,
-        "cv_scale": prior_cv,
-        "group_scale": prior_group,
-        "lapse": _beta(prior_lapse),
-        "utility_sd": prior_utility,
-    }
-    family = family or ("fixed" if random else "lognormal")
-    call = replace(call, options={**call.options, "family": family})
+    priors: dict[str, Any] = {"mean": prior_mean, "log_mean_sd": prior_mean_sd}
+    priors |= {"cv_scale": prior_cv, "group_scale": prior_group}
+    priors |= {"lapse": _beta(prior_lapse), "utility_sd": prior_utility}
     given = {name: value for name, value in priors.items() if value is not None}
-    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
-    asked |= {"ties": ties, "width": width}
-    tastes = {"random": random, "correlated": factors or correlated}
-    tastes |= {"draws": taste_draws, "sampling": sampling}
-    if sbc is not None and random:
-        raise UsageError("--sbc cannot be joined with --random.")
+    family = family or ("fixed" if random or tastes > 1 else "lognormal")
+    call = replace(call, options={**call.options, "family": family})
+    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
+    asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
+    own = {"random": random, "correlated": factors or correlated}
+    own |= {"draws": taste_draws, "sampling": sampling}
+    if sbc is not None and (random or tastes > 1):
+        raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
     if inference == "maximum":
-        of_posteriors = {"by": call.columns["groups"], "prior": given}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction, "sbc": sbc}
-        return run_maximum(call, asked, tastes, of_posteriors)
+        of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
+        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
+        of_posteriors["strength-formula"] = asked.pop("covariates")
+        return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians}
-    return run_posterior(call, asked, tastes, given, (test, test_fraction), sbc)
+    asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
+    if strength:
+        return run_grid(call, strength, asked, own, given, (test, test_fraction))
+    code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
+    call.terminal.result(result)
+    return code
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

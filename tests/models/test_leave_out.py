@@ -6,7 +6,7 @@ import xarray as xr
 
 import mixlogit as ml
 from mixlogit.analysis import az
-from mixlogit.models.leave_out import k_limit, leave_one_out
+from mixlogit.models.leave_out import k_limit, units_left_out
 
 arviz = az._arviz()
 
@@ -14,7 +14,7 @@ arviz = az._arviz()
 def test_agrees_with_arviz():
     rng = np.random.default_rng(0)
     x = rng.normal(-2.0, rng.uniform(0.1, 1.0, size=30), size=(4, 500, 30))
-    elpd, k_hat, limit = leave_one_out(x.astype(np.float32))
+    elpd, k_hat, limit = units_left_out(x.astype(np.float32))
     like = xr.Dataset({"a": (("chain", "draw", "unit"), x)})
     draws = xr.Dataset({"x": (("chain", "draw"), rng.normal(size=(4, 500)))})
     tree = xr.DataTree.from_dict({"posterior": draws, "log_likelihood": like})
