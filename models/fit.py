@@ -11,23 +11,27 @@ import torch
 
 from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, data_card
+from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
-from mixlogit.models.elpd import unit_elpd
+from mixlogit.models.covariates import COLUMN, Covariates
+from mixlogit.models.diagnose import diagnose
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
 from mixlogit.models.infer import Inferred, Progress, Sampler, infer
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.outcome_held_out import outcome_held_out
+from mixlogit.models.loo import elpd
+from mixlogit.models.outcome_held_out import outcome_held_out, outcome_log_scores
 from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste_classes
 from mixlogit.models.taste_fit import fit_tastes
-from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
+from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
 from mixlogit.models.tree import make_tree, unit_log_likelihood
 from mixlogit.models.verdict import give_verdict
@@ -48,6 +52,7 @@ def fit(
     width: Width = "shared",
     panel: bool | None = None,
     by: Sequence[str] = (),
+    covariates: Covariates | None = None,
     lapse: bool = False,
     classes: int = 2,
     contrarians: bool = False,
@@ -58,52 +63,53 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and of tastes, individuals integrated out.
+    """The posterior of strength and of tastes, individuals integrated out.
 
     Args:
         data: Comparisons or choice sets. Latent utilities carry the scale: mean strength is 1.
-        family: "fixed", "lognormal", "gamma", "normal" or "classes"; with random tastes "fixed"
-            or "lognormal". The default is "lognormal", and "fixed" with either kind of tastes.
+        family: A strength family; default "lognormal", and "fixed" with tastes of either kind.
         tastes: Latent classes of taste, 1 to 6, each with utilities of its own.
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
         ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on strength or, with latent tastes, on their shares.
+        covariates: Covariates of respondents with effects on the mean of strength.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
-        priors: Of the population's parameters.
+        priors: Of parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
-        seed: Of the draws and of the starts.
+        seed: Of draws and starts.
         progress: Called with a stage, steps done and steps in all.
 
     Raises:
         UsageError: For arguments that cannot be used.
 
     Example:
-        >>> import mixlogit as ml
-        >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> posterior = fit(data, evidence=False, draws=400)
-        >>> bool(0.2 < posterior.summary().loc["cv", "mean"] < 1.0)
-        True
+        >>> from mixlogit.data import simulate
+        >>> data = simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
+        >>> fit(data, evidence=False, draws=400).summary().index.tolist()
+        ['mean', 'cv', 'log_sd']
     """
-    options = _Options(panel, by, priors, classes, contrarians, ties, width)
-    family = _check_arguments(family, tastes, random, options, draws, inference)
+    own = RandomTastes.of(random) if random else None
+    more = panel, by, priors, classes, contrarians, ties, width, covariates
+    options = _Options(tastes, own, *more)
+    family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    if random:
-        return _fit_tastes(data, random, family, lapse, options, sampler)
-    if tastes > 1:
-        return _fit_classes(data, tastes, family, lapse, options, sampler)
-    return _run(options.problem(data), family, lapse, sampler)
+    run = _fit_tastes if own else _fit_classes if tastes > 1 else _run
+    asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
+    return run(data, family, lapse, options, sampler).noting(judgements_sha256(data), asked)
 
 
 @dataclass(frozen=True)
 class _Options:
     """What a problem is made of besides the data, as `fit` takes it."""
 
+    tastes: int
+    random: RandomTastes | None
     panel: bool | None
     by: Sequence[str]
     priors: Priors | None
@@ -111,6 +117,7 @@ class _Options:
     contrarians: bool
     ties: Ties
     width: Width
+    covariates: Covariates | None
 
     def problem(self, data: Comparisons | ChoiceSets) -> Problem:
         """The problem of a fit without random tastes."""
@@ -123,49 +130,57 @@ class _Options:
             priors=self.priors,
             n_classes=self.classes,
             contrarians=self.contrarians,
+            covariates=self.covariates,
         )
 
 
 def _fit_tastes(
     data: Comparisons | ChoiceSets,
-    random: Random,
     family: str,
     lapse: bool,
     options: _Options,
     sampler: Sampler,
 ) -> Posterior:
+    assert options.random is not None
     refuse_with_tastes(
         {
             "by": options.by,
+            "covariates": options.covariates,
             "lapse": lapse,
             "ties": options.ties != "half",
             "width": options.width != "shared",
             "no-panel": options.panel is False,
         }
     )
-    tastes = TasteProblem.of(data, random, family, sampler.seed)
+    tastes = TasteProblem.of(data, options.random, family, sampler.seed)
     with few_threads(len(data)), torch.random.fork_rng(devices=[]):
         return fit_tastes(tastes, options.priors or Priors(), sampler)
 
 
 def _fit_classes(
     data: Comparisons | ChoiceSets,
-    n_tastes: int,
     family: str,
     lapse: bool,
     options: _Options,
     sampler: Sampler,
 ) -> Posterior:
     problem = options.problem(data)
-    refused = {"contrarians": options.contrarians}
-    check_tastes(n_tastes, problem, refused)
+    refused = {"contrarians": options.contrarians, "covariates": options.covariates}
+    check_tastes(options.tastes, problem, refused)
     alone = replace(options, by=()).problem(data) if options.by else problem
     with few_threads(len(data)), torch.random.fork_rng(devices=[]):
-        return fit_taste_classes(problem, alone, n_tastes, family, sampler, lapse=lapse)
+        return fit_taste_classes(problem, alone, options.tastes, family, sampler, lapse=lapse)
 
 
-def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Posterior:
+def _run(
+    data: Comparisons | ChoiceSets,
+    family: str,
+    lapse: bool,
+    options: _Options,
+    sampler: Sampler,
+) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
+    problem = options.problem(data)
     seed, progress = sampler.seed, sampler.progress
     clock = _Clock()
     with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
@@ -182,20 +197,13 @@ def _run(problem: Problem, family: str, lapse: bool, sampler: Sampler) -> Poster
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
-def _check_arguments(
-    family: str | None,
-    tastes: int,
-    random: Random | None,
-    options: _Options,
-    draws: int,
-    inference: str,
-) -> str:
+def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
     """The family; refuses arguments that cannot be used."""
     if family is None:
-        family = "fixed" if random or tastes > 1 else "lognormal"
-    if not 1 <= tastes <= MOST_TASTES:
-        raise UsageError(f"Expected 1 to {MOST_TASTES} tastes but got {tastes}.")
-    if random and tastes > 1:
+        family = "fixed" if options.random or options.tastes > 1 else "lognormal"
+    if not 1 <= options.tastes <= MOST_TASTES:
+        raise UsageError(f"Expected 1 to {MOST_TASTES} tastes but got {options.tastes}.")
+    if options.random and options.tastes > 1:
         raise UsageError("--tastes and --random are two models of taste. Name one of them.")
     if family not in FAMILIES:
         strength(family)  # says which families there are
@@ -208,7 +216,7 @@ def _check_arguments(
         raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
     if len(set(by)) < len(by):
         raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
-    if inference not in ("auto", "nuts", "laplace", *(["svi"] if random else [])):
+    if inference not in ("auto", "nuts", "laplace", *(["svi"] if options.random else [])):
         raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
     return family
 
@@ -241,24 +249,29 @@ def _result(
     prior = prior_parameters(problem, joint, 1000, seed)
     flat = theta.reshape(-1, 1, joint.size)
     strengths = pd.DataFrame()
-    if problem.panel:
-        strengths = strength_table(problem, individuals(problem, joint, flat))
+    found = individuals(problem, joint, flat) if problem.panel else None
+    if found is not None:
+        strengths = strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
-    tree = make_tree(problem, joint, inferred, named, prior, log_likelihood)
-    checks = make_checks(joint, inferred, named, prior)
-    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
     clock.stop("strengths")
+    with_lapse = None if weighed is None else weighed.with_lapse
+    both = named, prior
+    looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
+    tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
+    checks = make_checks(joint, inferred, named, prior) + looked.checks
+    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
+    clock.stop("checks")
     record = {
         "family": joint.spec.family,
         "panel": problem.panel,
         "lapse": joint.spec.lapse,
-        "n": data_card(problem.data)["n"],
-        "parameters": {
-            name: summarise(value) for name, value in named.values.items() if value.ndim == 2
-        },
+        "n": _counts(problem),
+        "parameters": _parameters(named),
         "groups": _groups(named, problem),
         "tastes": {},
-        "elpd": unit_elpd(log_likelihood, panel=problem.panel),
+        "elpd": elpd(tree, panel=problem.panel),
+        "identified": looked.identified.to_dict(),
+        "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
         "verdict": verdict.to_dict(),
@@ -270,17 +283,40 @@ def _result(
     }
 
     def held_out(test: Comparisons) -> dict[str, Any]:
+        test = problem.like_fitted(test)
         if isinstance(problem, OutcomeProblem):
             return outcome_held_out(problem, joint, flat, test, seed)
         return _held_out(problem, joint, flat, test, seed)
 
-    return Posterior(tree, record, strengths, held_out)
+    def log_scores(test: Comparisons) -> torch.Tensor:
+        test = problem.like_fitted(test)
+        if isinstance(problem, OutcomeProblem):
+            return outcome_log_scores(problem, joint, flat, test)
+        return held_out_log_scores(problem, joint, flat, test)
+
+    return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
+
+
+def _counts(problem: Problem) -> dict[str, Any]:
+    """Counts of the data card, without the column that covariates have made."""
+    n: dict[str, Any] = data_card(problem.data)["n"]
+    return {**n, "groups": {k: v for k, v in n["groups"].items() if k != COLUMN}}
+
+
+def _parameters(named: Named) -> dict[str, dict[str, float]]:
+    """Summaries of single parameters, those of covariates by name."""
+    out = {name: summarise(value) for name, value in named.values.items() if value.ndim == 2}
+    for k, name in enumerate(named.coords.get("covariate", ())):
+        out[f"effect[{name}]"] = summarise(named.values["effect"][..., k])
+    return out
 
 
 def _groups(named: Named, problem: Problem) -> dict[str, Any]:
     """`{column: {label: {parameter: summary}}}`, and classes likewise."""
     out: dict[str, Any] = {}
     for group in problem.spec.groups:
+        if isinstance(group, CovariateDesign):
+            continue
         out[group.column] = {
             label: {
                 kind: summarise(named.values[f"{kind}:{group.column}"][..., k])

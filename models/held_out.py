@@ -13,6 +13,7 @@ from mixlogit.errors import UsageError
 from mixlogit.models.individual import unit_nodes
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
+from mixlogit.models.thin import thinned
 
 __all__ = ["Votes", "at_levels", "held_out_log_scores", "match_votes", "recode"]
 
@@ -73,7 +74,7 @@ def held_out_log_scores(
     votes = match_votes(problem, test)
     known = votes.unit >= 0
     across = at_levels(joint, votes.level)
-    theta = theta[torch.linspace(0, len(theta) - 1, min(64, len(theta))).round().long()]
+    theta = theta[thinned(len(theta), 64)]
     chance = torch.zeros(len(votes.sign), dtype=torch.float64)
     for one in theta.split(1):
         sampled = across.sampled(one)
@@ -81,7 +82,9 @@ def held_out_log_scores(
         lapse = None if sampled.lapse is None else sampled.lapse[0, 0]
         log_p = torch.empty_like(margin)
         for b in range(len(votes.level)):
-            rows = votes.block == b
+            rows = (votes.block == b) & ~known
+            if not bool(rows.any()):
+                continue
             population = _population_log_prob(sampled.family, margin[rows], b)
             log_p[rows] = log_lapsed(population, lapse)
         if bool(known.any()):

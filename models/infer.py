@@ -56,6 +56,12 @@ class Inferred:
     spread_of_modes: float
     mode_seconds: float = 0.0
 
+    def evidence(self) -> dict[str, float | str] | None:
+        """Log marginal likelihood of one data set, and how it was found, for the record."""
+        if self.evidence_by == "none":
+            return None
+        return {"estimate": float(self.log_evidence[0]), "by": self.evidence_by}
+
 
 @dataclass(frozen=True)
 class Sampler:

@@ -13,6 +13,7 @@ from mixlogit.choice.outcomes import Choice, Davidson, Ordered, OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models import sites
+from mixlogit.models.covariates import COLUMN, CovariateMatrix, Covariates
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
@@ -54,6 +55,7 @@ class OutcomeProblem(Problem):
         priors: The priors.
         n_classes: Classes of the `classes` family.
         contrarians: Whether its first class has negative strength.
+        covariates: Covariates of respondents; the data must have been joined with them.
 
     Raises:
         UsageError: A panel without respondents, an unknown group column, no tie to model.
@@ -70,6 +72,7 @@ class OutcomeProblem(Problem):
         priors: Priors | None = None,
         n_classes: int = 2,
         contrarians: bool = False,
+        covariates: CovariateMatrix | None = None,
     ) -> None:
         self.check_units(data, panel, by)
         self.data: Any = data
@@ -90,6 +93,7 @@ class OutcomeProblem(Problem):
             "priors": priors,
             "n_classes": n_classes,
             "contrarians": contrarians,
+            "covariates": covariates,
         }
         if width == "respondent" and not self.panel:
             raise UsageError("Widths of respondents need a panel. Name --respondent.")
@@ -168,6 +172,8 @@ def make_problem(
     *,
     ties: Ties = "half",
     width: Width = "shared",
+    by: Sequence[str] = (),
+    covariates: Covariates | None = None,
     **options: Any,
 ) -> Problem:
     """The problem of a fit: with an outcome model where the data or the user ask for one.
@@ -176,6 +182,8 @@ def make_problem(
         data: The data.
         ties: As for `fit`.
         width: As for `fit`.
+        by: As for `fit`.
+        covariates: As for `fit`.
         **options: As for `Problem`.
 
     Raises:
@@ -185,6 +193,10 @@ def make_problem(
         raise UsageError(f'Expected ties "half", "davidson" or "rao-kupper" but got "{ties}".')
     if width is not None and width not in get_args(Width):
         raise UsageError(f'Expected width "shared", "strength" or "respondent" but got "{width}".')
+    matrix = None if covariates is None else covariates.matrix()
+    if matrix is not None:
+        data, by = matrix.join(data), (*by, COLUMN)
+    options |= {"by": by, "covariates": matrix}
     if isinstance(data, ChoiceSets):
         if ties != "half" or width != "shared":
             raise UsageError("Choice sets have no ties: leave out --ties and --width.")

@@ -11,6 +11,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_parameters import outcome_values
 from mixlogit.models.problem import Problem
 from mixlogit.models.quantile import half_normal_from_normal
+from mixlogit.models.sites import CovariateDesign
 
 __all__ = ["Named", "named_parameters", "prior_parameters", "spread_values"]
 
@@ -34,7 +35,8 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
     """Population parameters at draws: mean, cv, log_sd, and what else the model has.
 
     With groups, `mean` and `cv` are those of the population without group effects, and each
-    group column adds `mean:COLUMN` and `cv:COLUMN`, one value for each label.
+    group column adds `mean:COLUMN` and `cv:COLUMN`, one value for each label. With covariates they
+    are those at average covariates, and `effect` is the change of log mean a unit of each.
 
     Args:
         problem: The data.
@@ -54,6 +56,10 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
         out |= effects
         dims |= {name: (name.split(":", 1)[1],) for name in effects}
         family = base
+        if "z_covariates" in sites:
+            (design,) = (group for group in spec.groups if isinstance(group, CovariateDesign))
+            out["effect"] = spec.priors.group_scale * sites["z_covariates"] / design.scale
+            dims["effect"], coords["covariate"] = ("covariate",), list(design.names)
     out = {"mean": family.mean[:, 0], **spread_values(family), **out}
     if spec.anchored:
         out.pop("mean")
@@ -110,6 +116,8 @@ def _group_parameters(
     """
     out, coords = {}, {}
     for group in joint.spec.groups:
+        if isinstance(group, CovariateDesign):
+            continue
         column = group.column
         coords[column] = list(group.labels)
         for kind, base in (("mean", mean), ("cv", cv)):

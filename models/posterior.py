@@ -7,15 +7,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixlogit.errors import UsageError
 from mixlogit.models.verdict import Check, Verdict
+from mixlogit.run import json_ready
 
 if TYPE_CHECKING:
     import xarray as xr
+    from torch import Tensor
 
-    from mixlogit.data import Comparisons
+    from mixlogit.data import ChoiceSets, Comparisons
+    from mixlogit.models.sbc import Calibration
 
 __all__ = ["Posterior", "open_run", "summarise"]
 
+_NOT_AT_HAND = (
+    "A posterior read from a folder cannot score votes. Fit with the test votes at hand: "
+    "mixlogit fit --test FILE."
+)
 _QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
@@ -44,6 +52,7 @@ class Posterior:
         strengths: One row for each respondent (or respondent and group).
         held_out: Scores held-out votes; only in the session of the fit.
         tastes: One row for each respondent, with random or latent tastes.
+        log_scores: Scores each held-out vote; only in the session of the fit.
 
     Attributes:
         family: Name of the strength family.
@@ -67,9 +76,10 @@ class Posterior:
         strengths: pd.DataFrame,
         held_out: "Callable[[Comparisons], dict[str, Any]] | None" = None,
         tastes: pd.DataFrame | None = None,
+        log_scores: "Callable[[Any], Tensor] | None" = None,
     ) -> None:
         self._tree, self._record, self._strengths = tree, record, strengths
-        self._held_out = held_out
+        self._held_out, self._log_scores = held_out, log_scores
         self._tastes = pd.DataFrame() if tastes is None else tastes
         self.family: str = record["family"]
         self.panel: bool = record["panel"]
@@ -173,14 +183,44 @@ class Posterior:
         Raises:
             UsageError: For a posterior that was read from a folder.
         """
-        from mixlogit.errors import UsageError
-
         if self._held_out is None:
-            raise UsageError(
-                "A posterior read from a folder cannot score votes. Fit with the test votes at "
-                "hand: mixlogit fit --test FILE."
-            )
+            raise UsageError(_NOT_AT_HAND)
         return self._held_out(test)
+
+    def log_scores(self, test: "Comparisons | ChoiceSets") -> np.ndarray:
+        """Log predictive probability of each held-out vote, nats.
+
+        Ties are left out where the fit does not model them.
+
+        Args:
+            test: Votes with the same columns, from `Comparisons.split` or `load`.
+
+        Raises:
+            UsageError: For a posterior that was read from a folder.
+        """
+        if self._log_scores is None:
+            raise UsageError(_NOT_AT_HAND)
+        return self._log_scores(test).numpy()
+
+    def noting(self, data_sha256: str, arguments: dict[str, Any]) -> "Posterior":
+        """The same, with what was fitted, and how it can be fitted again, in its record.
+
+        Args:
+            data_sha256: Checksum of the judgements.
+            arguments: Arguments of `mixlogit.fit`.
+        """
+        self._record |= {"data_sha256": data_sha256, "arguments": json_ready(arguments)}
+        return self
+
+    def add_sbc(self, found: "Calibration") -> None:
+        """Keep what `mixlogit.sbc` found at this design: ranks, and a check more.
+
+        Args:
+            found: Its result.
+        """
+        self._record["sbc"] = found.to_dict()
+        self.checks.append(found.check())
+        self._record["checks"] = [check.to_dict() for check in self.checks]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run folder; `mixlogit.open_run` reads it back.

@@ -15,6 +15,7 @@ from mixlogit.choice.utility import Rows, UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.basis import sum_to_zero_basis
+from mixlogit.models.covariates import COLUMN, CovariateMatrix
 from mixlogit.models.grouped import grouped
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.lapse import lapse_nodes
@@ -22,7 +23,7 @@ from mixlogit.models.latent_utility import latent_utility
 from mixlogit.models.panel import panel as panel_program
 from mixlogit.models.per_comparison import per_comparison
 from mixlogit.models.priors import Priors
-from mixlogit.models.sites import GroupDesign, Spec
+from mixlogit.models.sites import CovariateDesign, GroupDesign, Spec
 from mixlogit.models.units import Units, signed_rows
 
 __all__ = ["Problem"]
@@ -40,6 +41,7 @@ class Problem:
         priors: The priors.
         n_classes: Classes of the `classes` family.
         contrarians: Whether its first class has negative strength.
+        covariates: Covariates of respondents; the data must have been joined with them.
 
     Raises:
         UsageError: A panel without respondents, an unknown group column.
@@ -54,6 +56,7 @@ class Problem:
         priors: Priors | None = None,
         n_classes: int = 2,
         contrarians: bool = False,
+        covariates: CovariateMatrix | None = None,
     ) -> None:
         if data.kind == "texts":
             raise UsageError(
@@ -66,6 +69,7 @@ class Problem:
             "priors": priors,
             "n_classes": n_classes,
             "contrarians": contrarians,
+            "covariates": covariates,
         }
         self.data, self.priors = data, priors or Priors()
         self.panel = data.respondent is not None if panel is None else panel
@@ -77,13 +81,17 @@ class Problem:
 
     @staticmethod
     def check_units(data: Comparisons | ChoiceSets, panel: bool | None, by: Sequence[str]) -> None:
-        """Refuse a panel without respondents and unknown group columns."""
+        """Refuse a panel without respondents, and groups that are not known or cannot be kept."""
         if panel and data.respondent is None:
             raise UsageError("A panel needs respondents. Name their column with --respondent.")
         missing = [column for column in by if column not in data.groups]
         if missing:
             known = ", ".join(data.groups) or "none"
             raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        paths = [column for column in by if "/" in column]
+        if paths:
+            message = 'has a "/", which NetCDF reads as a path. Rename the column.'
+            raise UsageError(f'Group column "{paths[0]}" {message}')
 
     def part(self, rows: int, seed: int) -> "Problem":
         """The same problem for as many random respondents as have so many comparisons in all.
@@ -99,14 +107,35 @@ class Problem:
         sizes = torch.bincount(codes, minlength=len(order))[order]
         chosen = torch.zeros(len(order), dtype=torch.bool)
         chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
-        kept = torch.nonzero(chosen[codes]).squeeze(-1)
-        return type(self)(self.data.take(kept), **self._options)
+        return self.with_data(self.data.take(torch.nonzero(chosen[codes]).squeeze(-1)))
+
+    def with_data(self, data: Comparisons) -> "Problem":
+        """The same problem with other data."""
+        return type(self)(data, **self._options)
+
+    def unit_labels(self) -> list[str]:
+        """Respondent of each unit, with its group labels where respondents are split."""
+        units = self.units
+        assert self.data.respondent is not None
+        assert units.respondent is not None
+        labels = [self.data.respondent.labels[code] for code in units.respondent.tolist()]
+        if len(set(labels)) == len(labels):
+            return labels
+        for k, group in enumerate(self.spec.groups):
+            level = units.level[units.block, k].tolist()
+            labels = [f"{a} | {group.labels[code]}" for a, code in zip(labels, level, strict=True)]
+        return labels
+
+    def rescaled(self, factor: float) -> "Problem":
+        """The same problem with all margins, and with them the prior of the mean, rescaled."""
+        assert self.data.margin is not None
+        options = dict(self._options)
+        if self.priors.mean is not None:
+            options["priors"] = replace(self.priors, mean=self.priors.mean / factor)
+        return type(self)(replace(self.data, margin=factor * self.data.margin), **options)
 
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
-        groups = tuple(
-            GroupDesign(column, self.data.groups[column].labels, self.units.level[:, k])
-            for k, column in enumerate(by)
-        )
+        groups = tuple(self._group(column, k) for k, column in enumerate(by))
         shared: dict[str, Any] = {"priors": self.priors, "groups": groups, "n_classes": n_classes}
         if self.data.kind == "margin":
             rms = float(self.margin.square().mean().sqrt())
@@ -124,6 +153,19 @@ class Problem:
             utility_basis=basis,
             **shared,
         )
+
+    def _group(self, column: str, k: int) -> GroupDesign:
+        """The design of a group column, the `k`th of the blocks' labels."""
+        common = column, self.data.groups[column].labels, self.units.level[:, k]
+        matrix: CovariateMatrix | None = self._options["covariates"]
+        if matrix is None or column != COLUMN:
+            return GroupDesign(*common)
+        return CovariateDesign(*common, matrix.names, matrix.values, matrix.scale)
+
+    def like_fitted(self, test: Any) -> Any:
+        """Held-out votes with the covariates of their respondents, if the fit has any."""
+        matrix: CovariateMatrix | None = self._options["covariates"]
+        return test if matrix is None else matrix.join(test)
 
     @cached_property
     def margin(self) -> Tensor:

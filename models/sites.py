@@ -25,6 +25,7 @@ from mixlogit.models.priors import Priors
 from mixlogit.models.quantile import beta_from_normal, half_normal_from_normal
 
 __all__ = [
+    "CovariateDesign",
     "GroupDesign",
     "Sampled",
     "Spec",
@@ -43,6 +44,15 @@ class GroupDesign:
     column: str
     labels: tuple[str, ...]
     level: Tensor  # block-vector
+
+
+@dataclass(frozen=True, eq=False)
+class CovariateDesign(GroupDesign):
+    """Labels whose effects on log mean are linear in covariates; none on log cv."""
+
+    names: tuple[str, ...]
+    values: Tensor  # label x covariate, standardised
+    scale: Tensor  # covariate-vector: standard deviations before
 
 
 class Sampled(NamedTuple):
@@ -214,11 +224,20 @@ def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
     for kind in ("mean",) if spec.family == "fixed" else ("mean", "cv"):
         total = _real(0.0)
         for group in spec.groups:
+            if isinstance(group, CovariateDesign):
+                total = total + (_covariate_effect(spec, group) if kind == "mean" else 0.0)
+                continue
             scale = _half_normal(f"normal_scale_{kind}:{group.column}", spec.priors.group_scale)
             z = _standard_normal(f"z_{kind}:{group.column}", (len(group.labels),))
             total = total + (scale.unsqueeze(-1) * z)[..., group.level]
         totals.append(total)
     return totals[0], totals[-1] if len(totals) == 2 else torch.zeros_like(totals[0])
+
+
+def _covariate_effect(spec: Spec, group: CovariateDesign) -> Tensor:
+    """Effects on log mean, `... x block`: slopes ~ Normal(0, group_scale) a standard deviation."""
+    z = _standard_normal("z_covariates", (len(group.names),))
+    return spec.priors.group_scale * (z @ group.values.T)[..., group.level]
 
 
 def lapse_rate(spec: Spec) -> Tensor | None:

@@ -8,10 +8,10 @@ from typing import Any
 from mixlogit.data import data_card
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
-from mixlogit.models.elpd import unit_elpd
 from mixlogit.models.individual import strength_table
 from mixlogit.models.infer import Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
+from mixlogit.models.loo import elpd
 from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.problem import Problem
@@ -101,12 +101,13 @@ def fit_taste_classes(
     checks += class_checks(joint, starts, named, members)
     thin = theta[:, :: max(1, theta.shape[1] // _KEPT)]  # each costs an evaluation of all nodes
     log_likelihood = unit_log_likelihood(problem, joint, thin)
+    tree = make_tree(problem, joint, inferred, (named, prior), log_likelihood)
     weighed = _evidence(problem, alone, joint, inferred, sampler) if sampler.evidence else None
     seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
         **_about(problem, joint, named),
         "tastes": {**tastes_record(named, members), "starts": vars(starts)},
-        "elpd": unit_elpd(log_likelihood, panel=True),
+        "elpd": elpd(tree, panel=True),
         "evidence": weighed,
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(weighed, family, alike=not checks[-1].ok).to_dict(),
@@ -115,7 +116,6 @@ def fit_taste_classes(
         "seconds": seconds,
         "peak_memory_mb": peak_memory_mb(),
     }
-    tree = make_tree(problem, joint, inferred, named, prior, log_likelihood)
 
     def held_out(test: Any) -> dict[str, Any]:
         return class_held_out(problem, alone, joint, flat, test, sampler.seed)

@@ -15,11 +15,12 @@ from mixlogit.data import data_card
 from mixlogit.models.checks import r_hat
 from mixlogit.models.infer import K_LIMIT, Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
+from mixlogit.models.loo import elpd
 from mixlogit.models.mode import find_mode
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.random_tastes import Population, TasteFactor, TasteSpec, random_tastes
-from mixlogit.models.taste_held_out import one_taste, taste_held_out
+from mixlogit.models.taste_held_out import one_taste, taste_held_out, taste_log_scores
 from mixlogit.models.taste_maximum import TasteMaximum, counts, start_values, taste_checks
 from mixlogit.models.taste_problem import TasteProblem, named_tastes
 from mixlogit.models.taste_svi import infer_by_svi
@@ -115,8 +116,11 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
     if sampler.evidence and inferred.method != "svi":
         weighed = _evidence(problem, inferred, priors, sampler.seed)
     tastes = _table(problem, joint.simulated, psi)
+    tree = _tree(problem, joint, inferred, named, prior)
     record = {
         **_about(problem),
+        "elpd": elpd(tree, panel=problem.panel),
+        "log_evidence": inferred.evidence(),
         "parameters": {name: summarise(value) for name, value in named.items()},
         "evidence": None if weighed is None else {"log_bayes_factor_taste": weighed},
         "checks": [check.to_dict() for check in checks],
@@ -127,12 +131,14 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
         "seconds": {"total": round(time.monotonic() - begin, 3)},
         "peak_memory_mb": peak_memory_mb(),
     }
-    tree = _tree(problem, joint, inferred, named, prior)
 
     def held_out(test: Any) -> dict[str, Any]:
         return taste_held_out(problem, joint.simulated, psi, priors, test, sampler.seed)
 
-    return Posterior(tree, record, pd.DataFrame(), held_out, tastes)
+    def log_scores(test: Any) -> Tensor:
+        return taste_log_scores(problem, joint.simulated, psi, test)
+
+    return Posterior(tree, record, pd.DataFrame(), held_out, tastes, log_scores)
 
 
 def _inferred(problem: TasteProblem, joint: TasteJoint, sampler: Sampler) -> Inferred:
@@ -159,7 +165,6 @@ def _about(problem: TasteProblem) -> dict[str, Any]:
         "n": data_card(problem.data)["n"],
         "groups": {},
         "tastes": {"draws": problem.draws, "sampling": problem.sampling},
-        "elpd": None,
     }
 
 

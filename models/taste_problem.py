@@ -43,6 +43,11 @@ class RandomTastes:
     draws: int = 256
     sampling: Sampling = "adaptive"
 
+    @classmethod
+    def of(cls, random: "Random") -> "RandomTastes":
+        """What was asked for, however it was written."""
+        return random if isinstance(random, RandomTastes) else cls(random)
+
     @property
     def families(self) -> dict[str, str]:
         """Distribution by name of the feature."""
@@ -100,7 +105,7 @@ class TasteProblem:
             raise UsageError(
                 f'Random tastes go with "fixed" or "lognormal" strength but got "{family}".'
             )
-        asked = random if isinstance(random, RandomTastes) else RandomTastes(random)
+        asked = RandomTastes.of(random)
         design = TasteDesign(
             tuple(data.feature_names),
             asked.families,

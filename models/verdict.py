@@ -4,9 +4,13 @@ from dataclasses import asdict, dataclass
 
 from mixlogit.models.evidence import Evidence
 
-__all__ = ["Check", "Verdict", "give_verdict"]
+__all__ = ["NO_PANEL", "STRONG", "Check", "Verdict", "give_verdict", "judge_strength"]
 
 STRONG = 3.0  # log Bayes factor, nats
+NO_PANEL = (
+    "Without respondents the spread of strength is a tail shape of the link and not a measure of "
+    "people; no verdict on heterogeneity is given."
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,7 @@ def give_verdict(evidence: Evidence | None, *, panel: bool, family: str) -> Verd
         return Verdict(
             "unknown",
             (
-                "Without respondents the spread of strength is a tail shape of the link and not "
-                "a measure of people; no verdict on heterogeneity is given.",
+                NO_PANEL,
                 "Name the column of respondents with --respondent to measure how judges differ.",
             ),
         )
@@ -78,23 +81,42 @@ def give_verdict(evidence: Evidence | None, *, panel: bool, family: str) -> Verd
     if evidence is None:
         sentence = "Whether strength differs was not weighed; leave --evidence on to find out."
         return Verdict("unknown", (sentence, taste))
-    plain, lapsed = evidence.log_bayes_factor, evidence.log_bayes_factor_lapse
-    kind, sentence = _judge(plain, lapsed, evidence)
+    kind, sentence = _judge(evidence)
     return Verdict(kind, (sentence, taste))
 
 
-def _judge(plain: float, lapsed: float, evidence: Evidence) -> tuple[str, str]:
-    figures = f"log Bayes factor {plain:+.1f}, {lapsed:+.1f} with random labels allowed for"
-    noise = evidence.log_bayes_factor_noise
+def judge_strength(plain: float, lapsed: float, noise: float) -> str:
+    """What log Bayes factors say of strength: "yes", "noise", "no" or "unknown".
+
+    Args:
+        plain: Mixed against fixed strength, nats.
+        lapsed: The same, both with a lapse rate.
+        noise: Fixed strength with a lapse rate against without.
+
+    Example:
+        >>> judge_strength(12.0, 5.0, 0.0), judge_strength(12.0, 1.0, 0.0)
+        ('yes', 'noise')
+    """
     if plain > STRONG and lapsed > STRONG:
-        return "strength", f"Strength differs between respondents ({figures})."
+        return "yes"
     if plain > STRONG or (noise > STRONG and lapsed <= STRONG):
+        return "noise"
+    return "no" if plain < -1.0 and lapsed < 0.0 else "unknown"
+
+
+def _judge(evidence: Evidence) -> tuple[str, str]:
+    plain, lapsed = evidence.log_bayes_factor, evidence.log_bayes_factor_lapse
+    figures = f"log Bayes factor {plain:+.1f}, {lapsed:+.1f} with random labels allowed for"
+    says = judge_strength(plain, lapsed, evidence.log_bayes_factor_noise)
+    if says == "yes":
+        return "strength", f"Strength differs between respondents ({figures})."
+    if says == "noise":
         return "homogeneous", (
             f"Noise, not strength: a share of {evidence.lapse:.0%} random labels explains what "
             f"looks like differing strength ({figures}); with it the spread falls to "
             f"{evidence.log_sd_lapse:.2f}."
         )
-    if plain < -1.0 and lapsed < 0.0:
+    if says == "no":
         return "homogeneous", f"No sign that strength differs between respondents ({figures})."
     return "unknown", (
         f"These data cannot tell whether strength differs between respondents ({figures}); more "

@@ -31,6 +31,7 @@ from mixlogit.choice.table import (
 
 __all__ = ["PanelLikelihood"]
 
+_FEW_BLOCKS = 16
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _ROWS = 20_000  # respondents whose own nodes are found at once
@@ -72,14 +73,17 @@ class PanelLikelihood:
     def __init__(self, table: LikelihoodTable) -> None:
         self.table = table
         grid = table.grid
-        self._is_long = bends_fast(table)
-        self._long = torch.nonzero(self._is_long).squeeze(-1)
+        is_long = bends_fast(table)
+        many = table.n_blocks > max(_FEW_BLOCKS, len(is_long) / _FEW_BLOCKS)
+        self._in_block = ~is_long & (not many)
+        self._long = torch.nonzero(is_long).squeeze(-1)
+        self._scattered = torch.nonzero(~is_long & many).squeeze(-1)
         self._u, self._log_width = grid.coordinate(), grid.log_width()
         self._rule = stretched_rule()
         self._blocks = [self._make_block(b) for b in range(table.n_blocks)]
 
     def _make_block(self, b: int) -> _Block:
-        rows = torch.nonzero((self.table.block == b) & ~self._is_long).squeeze(-1)
+        rows = torch.nonzero((self.table.block == b) & self._in_block).squeeze(-1)
         whole = len(rows) == self.table.values.shape[1]
         values = self.table.values if whole else self.table.values[:, rows]
         peak = values.amax(-1) if len(rows) else values.new_zeros(values.shape[:2])
@@ -104,6 +108,9 @@ class PanelLikelihood:
                 empty = (len(self.table.values), family.batch_shape[0])
                 columns.append(torch.zeros(empty, dtype=torch.float64))
         short = self._mix_lapse(torch.stack(columns, -1), lapse)
+        if len(self._scattered):
+            own = self._scattered_panels(family, lapse)
+            short = short.index_add(-1, self.table.block[self._scattered], own)
         return short.index_add(-1, self.table.block[self._long], long)
 
     def by_respondent(self, family: StrengthFamily, lapse: Tensor | None = None) -> Tensor:
@@ -125,6 +132,8 @@ class PanelLikelihood:
             rates = None if lapse is None else lapse.expand(family.batch_shape)
             out = self._mix_lapse(parts, None if rates is None else rates[:, self.table.block])
             out[:, self._long] = self._long_panels(family, lapse)
+            if len(self._scattered):
+                out[:, self._scattered] = self._scattered_panels(family, lapse)
             return out
 
     def nodes(
@@ -214,7 +223,7 @@ class PanelLikelihood:
         """Whether the grid resolves the population, a boolean `draw`-vector."""
         with torch.no_grad():
             centre, scale = family.location_scale()
-            return (scale >= _NARROW * self.table.grid.step_at(centre))[:, 0]
+            return (scale >= _NARROW * self.table.grid.step_at(centre)).all(-1)
 
     def _log_mass(self, family: StrengthFamily) -> Tensor:
         """Log mass that the population puts on each grid node: `draw x node`."""
@@ -301,6 +310,40 @@ class PanelLikelihood:
             each = torch.logsumexp(at, -1)
             columns.append(each.sum(-2) if total else each)
         return torch.cat(columns, -1)
+
+    # short panels in many blocks ----------------------------------------------------------
+
+    def _scattered_panels(self, family: StrengthFamily, lapse: Tensor | None) -> Tensor:
+        """Log marginal where nearly everyone has parameters of their own: `draw x respondent`."""
+        where, values = self.table.block[self._scattered], self.table.values[:, self._scattered]
+        if family.atoms is not None:
+            return self._one_by_one(family, where, values, lapse)
+        wide = self._is_wide(family)
+        parts, order = [], []
+        for draws, integral in ((wide, self._on_own_grids), (~wide, self._one_by_one)):
+            index = torch.nonzero(draws).squeeze(-1)
+            if len(index):
+                some = {name: value[index] for name, value in family.parameters.items()}
+                rates = None if lapse is None else lapse[index]
+                own = type(family)(**some, validate_args=False)
+                parts.append(integral(own, where, values, rates))
+                order.append(index)
+        return torch.cat(parts)[torch.argsort(torch.cat(order))]
+
+    def _on_own_grids(
+        self, family: StrengthFamily, where: Tensor, values: Tensor, lapse: Tensor | None
+    ) -> Tensor:
+        """Log marginal on the grid's nodes, as `_one_by_one`."""
+        log_mass = at_nodes(family).log_density(self._u) + self._log_width
+        below, above = family.log_tails(*self.table.grid.ends())
+        log_mass = add_tails(log_mass, below.unsqueeze(-1), above.unsqueeze(-1))
+        rates = None if lapse is None else lapse.expand(family.batch_shape)
+        parts = []
+        for draws in torch.arange(len(log_mass)).split(max(1, _CHUNK // values[0].numel())):
+            at = None if rates is None else rates[draws][:, where]
+            curves = self._curves(values, at)
+            parts.append(torch.logsumexp(curves + log_mass[draws][:, where], -1))
+        return torch.cat(parts)
 
     # long panels ------------------------------------------------------------------------
 

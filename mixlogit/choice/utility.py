@@ -208,10 +208,10 @@ class UtilityLikelihood:
             Strengths and log masses, both `draw x respondent x node`; the log-sum-exp of the
             masses over nodes is the marginal log-likelihood.
         """
-        if family.atoms is not None:
-            strengths, log_shares = (part[:, self.rows.block] for part in family.atoms)
-            return strengths, self._curves(strengths, margin, lapse) + log_shares
         own = select(family, self.rows.block)
+        if own.atoms is not None:
+            strengths, log_shares = own.atoms
+            return strengths, self._curves(strengths, margin, lapse) + log_shares
         spread, linear = at_nodes(own), own.coordinate == "linear"
         with torch.no_grad():
             mode, width = self._mode(own, lapse, margin)

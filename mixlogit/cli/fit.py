@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mixlogit.cli.fitting import run_maximum, run_posterior
+from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
+from mixlogit.cli.grid import run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 
@@ -29,6 +30,12 @@ def _taste(text: str, metavar: str | None = None) -> Any:
 
 
 _Family = Annotated[str | None, typer.Option(help=_FAMILY, metavar="NAME")]
+_Strength = Annotated[
+    str | None,
+    typer.Option(
+        help="Fit each of these families and compare: fixed,lognormal.", metavar="NAME,..."
+    ),
+]
 _Panel = Annotated[bool | None, typer.Option("--panel/--no-panel", help=_PANEL)]
 _Lapse = Annotated[
     bool, typer.Option("--lapse/--no-lapse", help="Let a share of votes be random.")
@@ -46,6 +53,13 @@ _Contrarians = Annotated[
 _Ties = Annotated[
     Literal["half", "davidson", "rao-kupper"],
     typer.Option(help="Ties as half votes, or modelled."),
+]
+_Formula = Annotated[
+    str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
+]
+_Covariates = Annotated[
+    str | None,
+    typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
 ]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
 _Tastes = Annotated[
@@ -67,10 +81,16 @@ _Fraction = Annotated[
 ]
 
 
+_Sbc = Annotated[
+    int | None, typer.Option(help="Check intervals on so many simulated data sets.", metavar="R")
+]
+
+
 def fit(
     call: Invocation,
     *,
     family: _Family = None,
+    strength: _Strength = None,
     panel: _Panel = None,
     lapse: _Lapse = False,
     evidence: _Evidence = True,
@@ -80,6 +100,8 @@ def fit(
     ties: _Ties = "half",
     width: _Width = "shared",
     tastes: _Tastes = 1,
+    strength_formula: _Formula = "",
+    covariates: _Covariates = None,
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -88,6 +110,7 @@ def fit(
     posterior_draws: Annotated[int, typer.Option(help="Draws of the posterior.")] = 2000,
     test: _Test = None,
     test_fraction: _Fraction = None,
+    sbc: _Sbc = None,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
     prior_cv: Annotated[float | None, _prior("Scale of the half-normal cv.")] = None,
@@ -99,28 +122,30 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    priors = {
-        "mean": prior_mean,
-        "log_mean_sd": prior_mean_sd,
-        "cv_scale": prior_cv,
-        "group_scale": prior_group,
-        "lapse": _beta(prior_lapse),
-        "utility_sd": prior_utility,
-    }
+    priors: dict[str, Any] = {"mean": prior_mean, "log_mean_sd": prior_mean_sd}
+    priors |= {"cv_scale": prior_cv, "group_scale": prior_group}
+    priors |= {"lapse": _beta(prior_lapse), "utility_sd": prior_utility}
+    given = {name: value for name, value in priors.items() if value is not None}
     family = family or ("fixed" if random or tastes > 1 else "lognormal")
     call = replace(call, options={**call.options, "family": family})
-    given = {name: value for name, value in priors.items() if value is not None}
-    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse}
-    asked |= {"ties": ties, "width": width}
+    asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
+    asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
+    if sbc is not None and (random or tastes > 1):
+        raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
     if inference == "maximum":
-        of_posteriors = {"by": call.columns["groups"], "prior": given}
+        of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
         of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
+        of_posteriors["strength-formula"] = asked.pop("covariates")
         return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
-    return run_posterior(call, asked, own, given, test, test_fraction)
+    if strength:
+        return run_grid(call, strength, asked, own, given, (test, test_fraction))
+    code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
+    call.terminal.result(result)
+    return code
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import Trace, data_record, report_text, write_results
+from mixlogit.cli.report import Trace, report_text, write_results
 from mixlogit.cli.summary import checks_line, data_line, maximum_table, model_words
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "run_maximum", "run_posterior"]
+__all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_path", "run_posterior"]
 
 CHECK_FAILED = 4
 
@@ -22,9 +22,9 @@ def run_posterior(
     asked: Mapping[str, Any],
     tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
-    test: str | None,
-    test_fraction: float | None,
-) -> int:
+    held_out_of: tuple[str | None, float | None],
+    sbc: int | None = None,
+) -> tuple[int, dict[str, Any]]:
     """Fit the posterior and write its run folder.
 
     Args:
@@ -32,18 +32,18 @@ def run_posterior(
         asked: Arguments of `mixlogit.fit`.
         tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
-        test: A file of held-out votes.
-        test_fraction: Share of the votes to hold out.
+        held_out_of: A file of held-out votes, or the share of the votes to hold out.
+        sbc: Simulated data sets to check intervals on.
 
     Returns:
-        Exit code: 4 if a check failed.
+        Exit code (4 if a check failed), and the object for `--json`.
     """
     import mixlogit as ml
 
-    path = _target(call)
+    path = run_path(call)
     with call.folder(path) as run:
         begin = time.monotonic()
-        data, held_out = _read(call, test, test_fraction)
+        data, held_out = read_votes(call, *held_out_of)
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
@@ -59,6 +59,8 @@ def run_posterior(
                 progress=trace,
                 **asked,
             )
+        if sbc is not None:
+            posterior.add_sbc(_calibrate(call, data, asked, priors, sbc))
         result = posterior.to_dict()
         result["seconds"] = {"read": read, **result["seconds"]}
         if held_out is not None:
@@ -70,8 +72,30 @@ def run_posterior(
         run.state = "check failed" if failed else "done"
     call.terminal.say(text)
     call.terminal.say(f"Wrote {path}")
-    call.terminal.result({"run": str(path), **result})
-    return CHECK_FAILED if failed else 0
+    return CHECK_FAILED if failed else 0, {"run": str(path), **result}
+
+
+def _calibrate(
+    call: Invocation,
+    data: Any,
+    asked: Mapping[str, Any],
+    priors: Mapping[str, Any],
+    replicates: int,
+) -> Any:
+    """Simulation-based calibration at the design of the data."""
+    import mixlogit as ml
+
+    names = ("family", "panel", "lapse", "ties", "width", "classes", "contrarians")
+    with call.terminal.progress("sbc      simulated data sets") as show:
+        return ml.sbc(
+            data,
+            by=list(call.columns["groups"]),
+            priors=ml.Priors(**priors),
+            replicates=replicates,
+            seed=call.seed,
+            progress=show,
+            **{name: asked[name] for name in names},
+        )
 
 
 def run_maximum(
@@ -89,12 +113,13 @@ def run_maximum(
         of_posteriors: Options that only a posterior has, refused here if they were given.
     """
     import mixlogit as ml
+    from mixlogit.data import data_record
 
     given = [f"--{name}" for name, value in of_posteriors.items() if value]
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
         raise UsageError(message)
-    path = _target(call)
+    path = run_path(call)
     with call.folder(path) as run:
         data = call.load()
         counts = f"data     {data_line(data, str(asked['ties']))}"
@@ -105,7 +130,7 @@ def run_maximum(
         text = f"fit      {found.family}, maximum of the likelihood with flat priors\n"
         text += f"         log-likelihood {found.log_likelihood:,.4f}\n\n"
         if found.checks:
-            text += f"checks   {checks_line(found.checks)}\n"
+            text += f"checks   {checks_line(check.to_dict() for check in found.checks)}\n"
             text += "".join(f"         {check.advice}\n" for check in found.checks if not check.ok)
             text += "\n"
         text += maximum_table(found.table)
@@ -122,8 +147,19 @@ def run_maximum(
     return 0 if all(check.ok for check in found.checks) else CHECK_FAILED
 
 
-def _read(call: Invocation, test: str | None, fraction: float | None) -> tuple[Any, Any]:
-    """The votes to fit, and those held out."""
+def read_votes(
+    call: Invocation, test: str | None = None, fraction: float | None = None
+) -> tuple[Any, Any]:
+    """The votes to fit, and those held out.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        test: A file of held-out votes.
+        fraction: Share of the votes to hold out.
+
+    Raises:
+        UsageError: If both are given.
+    """
     if test is not None and fraction is not None:
         raise UsageError("--test and --test-fraction are both given. Name one of them.")
     data: Any = call.load()
@@ -133,8 +169,34 @@ def _read(call: Invocation, test: str | None, fraction: float | None) -> tuple[A
     return data, None if test is None else call.load(test)
 
 
-def _target(call: Invocation) -> Path:
-    """The run folder: `--output`, or one named after the data."""
+def read_people(call: Invocation, formula: str, file: str | None) -> Any:
+    """The covariates of respondents that a formula names; None without one.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        formula: The formula.
+        file: Where they are; None: in DATA.
+
+    Raises:
+        UsageError: For a file without a formula, or a formula that cannot be read.
+        DataError: A missing column or value, or a respondent with two values.
+    """
+    import mixlogit as ml
+
+    if not formula:
+        if file is not None:
+            raise UsageError("--covariates needs --strength-formula, which says what they do.")
+        return None
+    respondent = call.columns.get("respondent") or "respondent"
+    return ml.Covariates.read(formula, file or call.columns["data"], respondent)
+
+
+def run_path(call: Invocation) -> Path:
+    """The run folder: `--output`, or one named after the data.
+
+    Args:
+        call: The call of `mixlogit fit`.
+    """
     if call.output is not None:
         return call.output
     data = Path(call.columns["data"])

@@ -33,6 +33,7 @@ _WORDS = {
 }
 _WIDTH = 34
 _SHOWN = 30  # items or features whose utilities by class are printed
+_LINE = 100  # width of the lines of checks
 
 
 def plural(count: int, noun: str) -> str:
@@ -97,10 +98,16 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
-def checks_line(checks: Iterable[Any]) -> str:
-    """Every check with its value, and whether it holds."""
-    words = (f"{c.name} {number(c.value)} {'ok' if c.ok else 'FAILED'}" for c in checks)
-    return "   ".join(words)
+def checks_line(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Every check of `checks.json` with its value, and whether it holds; lines as wide as fit."""
+    lines: list[str] = []
+    for check in checks:
+        words = f"{check['name']} {number(check['value'])} {'ok' if check['ok'] else 'FAILED'}"
+        if lines and len(lines[-1]) + len(words) < _LINE:
+            lines[-1] += f"   {words}"
+        else:
+            lines.append(words)
+    return "\n         ".join(lines)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -329,3 +329,36 @@ def test_order_labels_and_units_do_not_matter(sizes: list[int], seed: int, scale
     scaled = likelihood(margin * scale, respondent, centre=0.8 / scale)
     other = population("lognormal", 0.8 / scale, 0.6)
     torch.testing.assert_close(scaled.by_respondent(other)[0], value, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("lapsed", [False, True])
+@pytest.mark.parametrize("name", ["lognormal", "gamma", "normal", "classes"])
+def test_everyone_has_parameters_of_their_own(name: str, lapsed: bool) -> None:
+    """A block for each respondent gives what a table for each of them gives."""
+    people = 24
+    generator = torch.Generator().manual_seed(0)
+    margin = torch.randn(10 * people, generator=generator, dtype=F64)
+    respondent = torch.arange(people).repeat_interleave(10)
+    mean = torch.rand(3, people, generator=generator, dtype=F64) + 0.5
+    cv = torch.tensor([[0.02], [0.5], [1.2]], dtype=F64).expand(3, people)  # the first is narrow
+    lapse = torch.tensor([[0.01], [0.05], [0.2]], dtype=F64) if lapsed else None
+    options = {"lapse_logits": LAPSES} if lapsed else {}
+
+    def family(index: torch.Tensor) -> StrengthFamily:
+        if name == "classes":
+            strengths = torch.stack([0.5 * mean[:, index], 2 * mean[:, index]], -1)
+            return strength(name, strengths=strengths, shares=torch.full_like(strengths, 0.5))
+        if name == "normal":
+            return strength(name, mean=mean[:, index], sd=(mean * cv)[:, index])
+        return strength(name, mean=mean[:, index], cv=cv[:, index])
+
+    every = torch.arange(people)
+    signed = {"signed": True} if name == "normal" else {}
+    together = likelihood(margin, respondent, block=every, n_blocks=people, **options, **signed)
+    found = together(family(every), lapse)
+    assert torch.allclose(found, together.by_respondent(family(every), lapse), atol=1e-9)
+    for a in range(0, people, 7):
+        rows = respondent == a
+        alone = likelihood(margin[rows], respondent[rows] - a, **options, **signed)
+        expected = alone(family(torch.tensor([a])), lapse)[:, 0]
+        assert torch.allclose(found[:, a], expected, atol=2e-4)

@@ -1,0 +1,101 @@
+"""Leave-one-out predictive density from the log-likelihoods that a fit keeps."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mixlogit.models.psis import pareto_smooth
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["LeftOut", "elpd", "leave_one_out", "left_out"]
+
+_ELEMENTS = 400_000  # draws x units smoothed at once
+
+
+class LeftOut(NamedTuple):
+    """What each respondent (or comparison) left out would have been given.
+
+    Attributes:
+        labels: Their names.
+        log_density: Log predictive density of each, nats.
+        k_hat: Pareto k of each; above 0.7 its density is not to be relied on.
+    """
+
+    labels: tuple[str, ...]
+    log_density: Tensor
+    k_hat: Tensor
+
+
+def leave_one_out(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
+    """Log predictive density of every unit given all the others (Vehtari et al. 2017).
+
+    The posterior without a unit is the posterior weighted by 1 / its likelihood, the weights
+    smoothed by a Pareto tail.
+
+    Args:
+        log_likelihood: `draw x unit`, nats; the units are independent given a draw.
+
+    Returns:
+        Log density (nats) and Pareto k-hat, both `unit`.
+
+    Example:
+        >>> density, k = leave_one_out(torch.full((100, 2), -0.5).double())
+        >>> density.tolist()
+        [-0.5, -0.5]
+    """
+    densities, shapes = [], []
+    for part in log_likelihood.T.split(max(1, _ELEMENTS // len(log_likelihood))):
+        log_weight, k_hat = pareto_smooth(-part)
+        densities.append(torch.logsumexp(log_weight + part, -1))
+        shapes.append(k_hat)
+    return torch.cat(densities), torch.cat(shapes)
+
+
+def left_out(tree: "xr.DataTree") -> LeftOut | None:
+    """Leave-one-out densities of a fit, by respondent where it has a panel.
+
+    Args:
+        tree: The tree of a posterior.
+
+    Returns:
+        By respondent, or by comparison without a panel; None where none were kept.
+    """
+    if "log_likelihood" not in tree.children:
+        return None
+    kept = tree["log_likelihood"].to_dataset()
+    name = "panel" if "panel" in kept else "choice"
+    values = np.asarray(kept[name].to_numpy(), dtype=np.float64)
+    flat = torch.from_numpy(values.reshape(-1, values.shape[-1]))
+    if name == "choice":
+        labels = tuple(str(k) for k in range(flat.shape[1]))
+        return LeftOut(labels, *leave_one_out(flat))
+    names = kept["respondent" if "respondent" in kept.coords else "unit"].to_numpy()
+    people, place = np.unique(names.astype(str), return_inverse=True)
+    whole = flat.new_zeros(len(flat), len(people))  # a respondent in several groups is one
+    whole.index_add_(1, torch.from_numpy(place), flat)
+    return LeftOut(tuple(people.tolist()), *leave_one_out(whole))
+
+
+def elpd(tree: "xr.DataTree", *, panel: bool) -> dict[str, Any] | None:
+    """The leave-one-out total of a fit, as its record keeps it.
+
+    Args:
+        tree: The tree of a posterior.
+        panel: Whether respondents were left out, or comparisons.
+
+    Returns:
+        `estimate` and `se` in nats, and `per`: "respondent" or "comparison".
+    """
+    found = left_out(tree)
+    if found is None:
+        return None
+    each = found.log_density
+    return {
+        "estimate": float(each.sum()),
+        "se": float(each.std(correction=0)) * len(each) ** 0.5,
+        "per": "respondent" if panel else "comparison",
+    }

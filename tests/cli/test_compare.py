@@ -1,0 +1,106 @@
+import json
+
+import pytest
+
+import mixlogit as ml
+
+VOTES = ["--test-fraction", "0.2", "--posterior-draws", "400"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs of the same votes, and the votes."""
+    from mixlogit.cli import main
+
+    folder = tmp_path_factory.mktemp("compare")
+    data = folder / "votes.parquet"
+    ml.simulate(1000, 40, "lognormal", cv=1.2, seed=3).write(data)
+    for family in ("fixed", "lognormal"):
+        command = ["fit", data, "--family", family, "--output", folder / family, *VOTES]
+        assert main([*map(str, command), "--quiet"]) in (0, 4)
+    return folder / "fixed", folder / "lognormal", data
+
+
+def test_prints_table_and_verdict(runs, say):
+    fixed, mixed, _ = runs
+    code, out, _ = say("compare", fixed, mixed)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == [
+        *["Leave", "one", "respondent", "out", "differ", "in", "elpd", "se"],
+        *["difference", "se", "weight"],
+    ]
+    assert lines[1].split()[:2] == [str(mixed), "strength"]
+    assert lines[2].split()[:2] == [str(fixed), "nothing"]
+    assert lines[4] == "Strength: respondents differ in how strongly they prefer what all prefer."
+
+
+def test_folds_read_the_votes_again(runs, say, tmp_path):
+    fixed, mixed, _ = runs
+    code, out, _ = say(
+        "compare", fixed, mixed, "--folds", 2, "--json", "--output", tmp_path / "both"
+    )
+    assert code == 0
+    result = json.loads(out)
+    assert [row["run"] for row in result["models"]] == [str(mixed), str(fixed)]
+    assert result["folds"] == 2
+    assert result["models"][1]["votes_difference"] < 0
+    assert result["verdict"]["heterogeneity"] == "strength"
+    assert json.loads((tmp_path / "both" / "summary.json").read_text()) == result
+    assert "2 folds" in (tmp_path / "both" / "summary.txt").read_text()
+
+
+def test_votes_that_have_changed(runs, say, tmp_path):
+    fixed, mixed, data = runs
+    kept = data.read_bytes()
+    ml.simulate(900, 40, seed=4).write(data)
+    code, _, err = say("compare", fixed, mixed, "--folds", 2)
+    data.write_bytes(kept)
+    assert code == 2
+    assert err.strip() == (f"{data} is not what the runs were fitted to (its checksum differs).")
+
+
+def test_a_run_saved_from_python(runs, say, tmp_path):
+    data = ml.load(runs[2])
+    ml.fit(data, "fixed", draws=400).save(tmp_path / "x")
+    code, _, err = say("compare", tmp_path / "x", runs[0], "--folds", 2)
+    assert code == 2
+    assert err.strip() == (
+        f"{tmp_path / 'x'} was saved from Python and does not say where its data are: compare in "
+        "Python, with data=."
+    )
+
+
+def test_one_run_is_too_few(runs, say):
+    code, _, err = say("compare", runs[0])
+    assert (code, err.strip()) == (2, "Expected at least two runs to compare but got 1.")
+
+
+def test_a_grid_of_fits(runs, say, tmp_path):
+    grid = tmp_path / "grid"
+    options = ["--no-evidence", "--posterior-draws", "400", "--output", grid]
+    code, out, _ = say("fit", runs[2], "--strength", "fixed, gamma", "--json", *options)
+    assert code == 0
+    result = json.loads(out)
+    assert result["run"] == str(grid)
+    assert {row["run"] for row in result["models"]} == {str(grid / "fixed"), str(grid / "gamma")}
+    assert result["verdict"]["heterogeneity"] == "strength"
+    assert json.loads((grid / "compare.json").read_text()) == result
+    assert "Strength: respondents differ" in (grid / "compare.txt").read_text()
+    config = grid / "gamma" / "config.yaml"
+    code, _, _ = say("fit", runs[2], "--config", config, "--overwrite", "--quiet")
+    assert code == 0
+    assert ml.open_run(grid / "gamma").family == "gamma"
+
+
+def test_a_grid_of_one_or_with_a_family_twice(runs, say):
+    code, _, err = say("fit", runs[2], "--strength", "gamma")
+    assert (code, err.strip()) == (
+        2,
+        "--strength compares several families; for one use --family gamma.",
+    )
+    code, _, err = say("fit", runs[2], "--strength", "gamma,gamma")
+    assert (code, err.strip()) == (
+        2,
+        "Expected different strength families but got gamma, gamma.",
+    )

@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+
+import mixlogit as ml
+
+
+@pytest.fixture(scope="module")
+def votes(tmp_path_factory):
+    """Votes with the age of each respondent."""
+    frame = ml.simulate(300, 20, seed=3).frame
+    frame["age"] = 30 + frame["respondent"].astype(str).str[1:].astype(int)
+    file = tmp_path_factory.mktemp("covariates") / "votes.csv"
+    frame.to_csv(file, index=False)
+    return file
+
+
+def test_from_the_data(votes, say, tmp_path):
+    run = tmp_path / "run"
+    options = ["--no-evidence", "--posterior-draws", 400, "--output", run, "--json"]
+    code, out, err = say("fit", votes, "--strength-formula", "~ age", *options)
+    assert code == 0
+    assert "effect[age]" in json.loads(out)["parameters"]
+    assert "effect[age]" in err
+    assert "strength_formula: ~ age" in (run / "config.yaml").read_text().replace("'", "")
+    again = say("fit", votes, "--config", run / "config.yaml", "--overwrite", "--quiet")
+    assert again[0] == 0
+    assert np.isfinite(ml.open_run(run).summary().loc["effect[age]", "mean"])
+
+
+def test_from_another_file(votes, say, tmp_path):
+    people = tmp_path / "people.csv"
+    people.write_text("respondent,age\nr00001,31\nr00002,32\n")
+    options = ["--covariates", people, "--output", tmp_path / "run"]
+    code, _, err = say("fit", votes, "--strength-formula", "~ age", *options)
+    assert (code, err.strip()) == (
+        3,
+        f"{votes}: respondent r00003 has no row of covariates (18 of 20 have none).",
+    )
+
+
+def test_options_that_do_not_fit_together(votes, say):
+    code, _, err = say("fit", votes, "--covariates", votes)
+    assert (code, err.strip()) == (
+        2,
+        "--covariates needs --strength-formula, which says what they do.",
+    )
+    options = ["--inference", "maximum", "--strength-formula", "~ age"]
+    code, _, err = say("fit", votes, *options)
+    assert (code, err.strip()) == (
+        2,
+        "--inference maximum cannot be joined with --strength-formula.",
+    )
