@@ -108,6 +108,7 @@ def fit_taste_classes(
         **_about(problem, joint, named),
         "tastes": {**tastes_record(named, members), "starts": vars(starts)},
         "elpd": elpd(tree, panel=True),
+        "log_evidence": _log_evidence(inferred, n_tastes),
         "evidence": weighed,
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(weighed, family, alike=not checks[-1].ok).to_dict(),
@@ -165,6 +166,14 @@ def _groups(problem: Problem, values: Mapping[str, Any], n_tastes: int) -> dict[
         }
         for group in problem.spec.groups
     }
+
+
+def _log_evidence(inferred: Inferred, n_tastes: int) -> dict[str, Any] | None:
+    """Log marginal likelihood for the record, of all orders of the classes."""
+    found = inferred.evidence()
+    if found is None:
+        return None
+    return {**found, "estimate": float(inferred.log_evidence[0]) + math.lgamma(n_tastes + 1)}
 
 
 def _evidence(
