@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--tastes", type=int, default=3)
     parser.add_argument("--features", type=int, default=20)
     parser.add_argument("--family", default="fixed")
+    parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     made = ml.simulate(
         chosen.comparisons,
@@ -45,7 +46,7 @@ def main() -> None:
         chosen.family,
         tastes=chosen.tastes,
         features=chosen.features,
-        seed=1,
+        seed=chosen.seed,
     )
     truth = np.array(made.truth["features"]["weights"])
     data = made.comparisons()

@@ -230,11 +230,12 @@ def _fitted(
     record: dict[str, Any], each: pd.Series, votes: pd.DataFrame | None, name: str
 ) -> Fitted:
     evidence, asked = record["log_evidence"], record["arguments"]
-    by = bool(asked["by"]) or asked["covariates"] is not None
+    latent = asked["tastes"] > 1  # groups then act on the shares of the classes
+    by = (bool(asked["by"]) and not latent) or asked["covariates"] is not None
     return Fitted(
         name,
         strength=record["family"] != "fixed" or by,
-        taste=bool(asked["random"]),
+        taste=latent or bool(asked["random"]),
         record=record,
         log_evidence=None if evidence is None else evidence["estimate"],
         left_out=each.to_numpy(),

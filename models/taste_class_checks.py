@@ -26,7 +26,7 @@ _LARGEST = 20_000_000  # free utilities x judgements of a class
 def class_checks(
     joint: TasteClassJoint, starts: Starts, named: Named, members: Members
 ) -> list[Check]:
-    """Whether starts agree, classes are filled, bounded, and differ in direction.
+    """Whether starts agree, classes are filled, bounded, and, the last, differ in direction.
 
     Args:
         joint: The fitted program, its mode found.

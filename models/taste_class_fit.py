@@ -108,9 +108,10 @@ def fit_taste_classes(
         **_about(problem, joint, named),
         "tastes": {**tastes_record(named, members), "starts": vars(starts)},
         "elpd": elpd(tree, panel=True),
+        "log_evidence": _log_evidence(inferred, n_tastes),
         "evidence": weighed,
         "checks": [check.to_dict() for check in checks],
-        "verdict": _verdict(weighed, family).to_dict(),
+        "verdict": _verdict(weighed, family, alike=not checks[-1].ok).to_dict(),
         "inference": inferred.method,
         "seed": sampler.seed,
         "seconds": seconds,
@@ -167,6 +168,14 @@ def _groups(problem: Problem, values: Mapping[str, Any], n_tastes: int) -> dict[
     }
 
 
+def _log_evidence(inferred: Inferred, n_tastes: int) -> dict[str, Any] | None:
+    """Log marginal likelihood for the record, of all orders of the classes."""
+    found = inferred.evidence()
+    if found is None:
+        return None
+    return {**found, "estimate": float(inferred.log_evidence[0]) + math.lgamma(n_tastes + 1)}
+
+
 def _evidence(
     problem: Problem,
     alone: Problem,
@@ -197,7 +206,8 @@ def _evidence(
     return out
 
 
-def _verdict(weighed: dict[str, float] | None, family: str) -> Verdict:
+def _verdict(weighed: dict[str, float] | None, family: str, *, alike: bool) -> Verdict:
+    """The verdict by the rules of docs/tastes.md; `alike`: two classes differ in strength only."""
     if weighed is None:
         sentence = "Whether tastes differ was not weighed; leave --evidence on to find out."
         return Verdict("unknown", (sentence,))
@@ -212,6 +222,12 @@ def _verdict(weighed: dict[str, float] | None, family: str) -> Verdict:
         beside = f"No sign that strength differs within them (log Bayes factor {strength:+.1f})."
     else:
         beside = f"Whether strength differs within them is open ({strength:+.1f})."
+    if taste > STRONG and alike:
+        sentence = (
+            f"Respondents differ ({figures}), but two classes prefer the same: strength explains "
+            "it as well. Compare with one taste and --family lognormal."
+        )
+        return Verdict("unknown", (sentence,))
     if taste > STRONG:
         kind = "both" if strength is not None and strength > STRONG else "taste"
         return Verdict(kind, (f"Respondents differ in taste ({figures}).", beside))

@@ -56,6 +56,16 @@ def test_json_with_groups_strength_and_ties_held_out(fit) -> None:
     assert result["elpd"]["per"] == "respondent"
 
 
+def test_compared_with_one_taste(fit, say, votes, tmp_path) -> None:
+    _, _, _, folder = fit(*TASTES, "--no-evidence")
+    one = tmp_path / "one"
+    quick = ["--family", "fixed", "--inference", "laplace", "--no-evidence"]
+    say("fit", votes, *quick, "--output", one)
+    code, out, _ = say("compare", folder, one, "--json")
+    assert code == 0
+    assert json.loads(out)["verdict"]["heterogeneity"] == "taste"
+
+
 def test_groups_have_shares(fit) -> None:
     _, out, _, folder = fit(*TASTES, "--by", "group", "--no-evidence")
     assert "\nBy group " in out

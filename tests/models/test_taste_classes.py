@@ -213,13 +213,12 @@ def quick(data: ml.Comparisons, tastes: int, family: str = "fixed") -> ml.Poster
 
 
 def test_an_empty_class_is_said() -> None:
-    posterior = quick(voters(TASTES[:1], [40], per=10, key="one"), 3)
-    failed = [check for check in posterior.checks if not check.ok]
-    assert failed
-    table = posterior.memberships()[["p[1]", "p[2]", "p[3]"]].sum()
-    if table.min() < 5:
-        said = advice(posterior, "smallest class (respondents)")
-        assert said == f"Class {int(table.argmin()) + 1} of 3 is all but empty; fit 2 tastes."
+    """Six classes of twelve respondents."""
+    posterior = quick(voters(TASTES[:1], [12], per=10, key="one"), 6)
+    filled = posterior.memberships()[[f"p[{c + 1}]" for c in range(6)]].sum()
+    assert advice(posterior, "smallest class (respondents)") == (
+        f"Class {int(filled.to_numpy().argmin()) + 1} of 6 is all but empty; fit 5 tastes."
+    )
 
 
 def test_a_separable_class_is_said() -> None:
@@ -231,20 +230,29 @@ def test_a_separable_class_is_said() -> None:
 
 
 def test_tastes_that_differ_in_strength_only_are_said() -> None:
-    posterior = quick(voters(np.array([[0.4, -0.3], [3.0, -2.25]]), [60, 40], key="scale"), 2)
+    votes = voters(np.array([[0.4, -0.3], [3.0, -2.25]]), [60, 40], key="scale")
+    posterior = ml.fit(votes, tastes=2, inference="laplace", draws=400)
     assert advice(posterior, "likeness of tastes") == (
         "Classes 1 and 2 prefer the same and differ in strength only, so taste and strength "
         "cannot be told apart; fit fewer tastes with a family of strength."
     )
+    assert posterior.verdict.heterogeneity == "unknown"
+    (sentence,) = posterior.verdict.sentences
+    assert sentence.endswith(
+        " against one taste), but two classes prefer the same: strength explains it as well. "
+        "Compare with one taste and --family lognormal."
+    )
 
 
 def test_starts_that_disagree_are_said() -> None:
-    """Noise has many answers."""
-    noise = voters(np.zeros((1, 2)), [25], per=4, key="noise")
-    posterior = quick(noise, 6)
-    agree = next(check for check in posterior.checks if check.name == "starts agree")
-    values = posterior.to_dict()["tastes"]["starts"]["log_densities"]
-    assert agree.value == np.mean(np.array(values) > values[0] - 1.0)
+    """Where everybody has a taste of its own, five classes can be made in many ways."""
+    data = ml.simulate(1200, 60, "fixed", tastes=60, items=8, seed=4).comparisons()
+    posterior = quick(data, 5)
+    assert advice(posterior, "starts agree") == (
+        "Only one start found the best answer and there may be a better one; fit fewer tastes."
+    )
+    values = np.array(posterior.to_dict()["tastes"]["starts"]["log_densities"])
+    assert (values[1:] < values[0] - 1.0).all()
 
 
 @pytest.mark.parametrize(
