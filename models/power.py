@@ -102,7 +102,7 @@ def power(
         )
     if respondents is None and not 0 < target < 1:
         raise UsageError(f"Expected a target between 0 and 1 but got {target}.")
-    shape = {"mean": mean, "cv": cv, "margin_sd": margin_sd, "lapse": lapse}
+    shape: dict[str, Any] = {"mean": mean, "cv": cv, "margin_sd": margin_sd, "lapse": lapse}
     shape["family"] = family if cv > 0 else "fixed"
 
     def at(n: int) -> Power:
@@ -198,7 +198,8 @@ def log_bayes_factors(data: Sequence[Comparisons], family: str, *, lapse: bool) 
 
 def _together(data: Sequence[Comparisons]) -> Comparisons:
     """Several data sets as one, with a group column that says which is which."""
-    codes, names, margins = [], [], []
+    names: list[str] = []
+    codes, margins = [], []
     for k, one in enumerate(data):
         assert one.respondent is not None
         assert one.margin is not None
