@@ -89,7 +89,7 @@ def fit(
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> bool(0.2 < fit(data, draws=400).summary().loc["cv", "mean"] < 1.0)
+        >>> bool(0.2 < fit(data, evidence=False, draws=400).summary().loc["cv", "mean"] < 1.0)
         True
     """
     tastes = RandomTastes.of(random) if random else None
