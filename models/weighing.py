@@ -187,8 +187,8 @@ def _bayes(question: Question, wide: Fitted, narrow: Fitted | None) -> tuple[str
         says = judge_strength(plain, lapsed, own["log_bayes_factor_noise"])
         words = f"{plain:+.1f}, {lapsed:+.1f} with random labels allowed for"
         return says, f"log Bayes factor {words}"
-    if question == "taste" and "log_bayes_factor_taste" in own:
-        plain = own["log_bayes_factor_taste"]
+    if f"log_bayes_factor_{question}" in own:
+        plain = own[f"log_bayes_factor_{question}"]
     elif narrow is None or wide.taste != narrow.taste:
         return None  # programs with other priors of the coefficients
     elif wide.log_evidence is None or narrow.log_evidence is None:
