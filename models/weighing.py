@@ -85,9 +85,7 @@ def weigh(fits: Sequence[Fitted], by: str) -> Verdict:
         return Verdict("unknown", (NO_PANEL,))
     best: dict[str, Fitted] = {}
     for one in fits:
-        known = best.setdefault(one.kind, one)
-        if (one.log_evidence or -np.inf) > (known.log_evidence or -np.inf):
-            best[one.kind] = one
+        best.setdefault(one.kind, one)
     beyond = {
         "strength": _ask("strength", best.get("both"), best.get("taste")),
         "taste": _ask("taste", best.get("both"), best.get("strength")),
