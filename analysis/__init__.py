@@ -6,7 +6,22 @@ from typing import Any
 # public name -> module that defines it; matplotlib and arviz load on first use
 _PUBLIC = {
     "describe_strength": "mixlogit.analysis.plots",
+    "heterogeneity": "mixlogit.analysis.heterogeneity",
+    "plot_calibration": "mixlogit.analysis.plots_votes",
+    "plot_choice_curve": "mixlogit.analysis.plots_votes",
+    "plot_elbo": "mixlogit.analysis.plots_inference",
+    "plot_elpd": "mixlogit.analysis.plots_inference",
+    "plot_groups": "mixlogit.analysis.plots_groups",
+    "plot_k_hat": "mixlogit.analysis.plots_people",
+    "plot_measure": "mixlogit.analysis.plots_groups",
+    "plot_memberships": "mixlogit.analysis.plots_tastes",
+    "plot_profiles": "mixlogit.analysis.plots_tastes",
+    "plot_ridge": "mixlogit.analysis.plots_groups",
+    "plot_shrinkage": "mixlogit.analysis.plots_people",
     "plot_strength": "mixlogit.analysis.plots",
+    "plot_trace": "mixlogit.analysis.plots_inference",
+    "plot_training": "mixlogit.analysis.plots_training",
+    "report": "mixlogit.analysis.report",
     "save_plot": "mixlogit.analysis.plots",
     "to_arviz": "mixlogit.analysis.az",
 }

@@ -18,6 +18,7 @@ __all__ = [
     "draw_interval",
     "draw_respondents",
     "finish",
+    "plain_ticks",
     "shade_reversed",
     "text_of_interval",
 ]
@@ -141,7 +142,7 @@ def finish(ax: "Axes", top: float, *, log_axis: bool) -> None:
     """Axes, ticks and legend."""
     if log_axis:
         ax.set_xscale("log")
-        _plain_ticks(ax)
+        plain_ticks(ax)
     labels = [str(label) for label in ax.get_legend_handles_labels()[1]]
     hidden = ["top", "right"]
     if ax.get_ylabel():
@@ -162,7 +163,7 @@ def finish(ax: "Axes", top: float, *, log_axis: bool) -> None:
               frameon=False, fontsize=9)  # fmt: skip
 
 
-def _plain_ticks(ax: "Axes") -> None:
+def plain_ticks(ax: "Axes") -> None:
     """Ticks at round numbers, written in full: about five, whatever the range."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 

@@ -96,7 +96,7 @@ def read_run(run: Any) -> Saved:
         StorageError: If the folder is no run, or a file of it is damaged.
         UsageError: If it is something else.
     """
-    return Saved(read_tree(run), _means(run))
+    return run if isinstance(run, Saved) else Saved(read_tree(run), _means(run))
 
 
 def _means(run: Any) -> NDArray[np.float64]:

@@ -1,17 +1,21 @@
 """Time of a training step: our objectives, fixed strength, and TRL's plain DPO.
 
 A GPT-NeoX like a small Pythia (hidden 256, 4 layers, vocabulary 50,304) with random weights, the
-same comparisons for all, reference scores given. Variants take turns, step by step, in one
-process with one thread; process CPU time, median over rounds. TRL's own `compute_loss` runs on
-the same tokens.
+same comparisons for all, reference scores given, and the optimiser that both trainers take unless
+told otherwise, fused AdamW. Variants take turns, step by step, in one process with one thread;
+process CPU time, median over rounds. TRL's own `compute_loss` runs on the same tokens. Then, on
+Linux, the peak memory of a step beyond weights, gradients and the optimiser's state.
 
     OMP_NUM_THREADS=1 python benchmarks/alignment_steps.py --rounds 8
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -30,6 +34,7 @@ __all__ = ["VARIANTS"]
 
 VOCABULARY, PROMPT, ANSWERS, PAIRS = 50304, 89, (55, 51), 4
 COMPARISONS, RESPONDENTS, BETA = 4000, 200, 0.1
+TRL = "TRL, plain DPO"
 VARIANTS: dict[str, dict[str, Any]] = {
     "fixed": {"family": "fixed"},
     "per comparison, lognormal": {"panel": False},
@@ -100,7 +105,7 @@ def trl_step(model: GPTNeoXForCausalLM, folder: str) -> Callable[..., None]:
         ),
     )
     model.gradient_checkpointing_disable()  # on by default there, and not ours
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-6)
+    optimiser = make_optimiser(model)
 
     def step(batch: list[Row], _: Tensor) -> None:
         sides = [(row.prompt, row.answers[side]) for side in (0, 1) for row in batch]
@@ -120,6 +125,26 @@ def trl_step(model: GPTNeoXForCausalLM, folder: str) -> Callable[..., None]:
     return step
 
 
+def make_optimiser(model: GPTNeoXForCausalLM) -> torch.optim.Optimizer:
+    """The default of transformers' trainer, and so of TRL's."""
+    return torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
+
+
+def peak(step: Callable[..., None], model: GPTNeoXForCausalLM) -> float:
+    """Peak memory of a step beyond weights, gradients and the optimiser's state, in MiB."""
+
+    def memory(name: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith(name)))
+
+    gradients = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    step([Row([5, 6], [[7], [8]])], torch.tensor([0]))  # what stays is there now
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    step(rows(torch.Generator().manual_seed(0)), torch.arange(PAIRS))
+    return (memory("VmHWM") - before - gradients / 1024) / 1024
+
+
 def make_model() -> GPTNeoXForCausalLM:
     """Random weights."""
     torch.manual_seed(0)
@@ -128,45 +153,69 @@ def make_model() -> GPTNeoXForCausalLM:
     return GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=VOCABULARY, **sizes, **layers)).train()
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--no-trl", action="store_true")
-    chosen = parser.parse_args()
-    torch.set_num_threads(1)
+def make_objectives() -> dict[str, Objective]:
+    """The objective of each variant, for the same comparisons."""
     who = Labels(
         torch.arange(COMPARISONS) % RESPONDENTS, tuple(f"r{k}" for k in range(RESPONDENTS))
     )
     data = Comparisons(
         outcome=torch.ones(COMPARISONS), margin=torch.zeros(COMPARISONS), respondent=who
     )
-    scorer = Scorer(make_model())
-    optimiser = torch.optim.AdamW(scorer.model.parameters(), lr=1e-6)
-    objectives = {
+    return {
         name: make_objective(data, AlignSettings(beta=BETA, **settings))
         for name, settings in VARIANTS.items()
     }
+
+
+def print_times(rounds: int, folder: str) -> None:
+    """Steps in turn, and what the objectives alone take."""
+    scorer, objectives = Scorer(make_model()), make_objectives()
+    optimiser = make_optimiser(scorer.model)
     steps = {name: our_step(scorer, optimiser, one) for name, one in objectives.items()}
+    steps[TRL] = trl_step(make_model(), folder)
     generator = torch.Generator().manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        if not chosen.no_trl:
-            steps["TRL, plain DPO"] = trl_step(make_model(), folder)
-        taken: dict[str, list[float]] = {name: [] for name in steps}
-        for turn in range(chosen.rounds + 1):
-            batch = rows(generator)
-            index = torch.randperm(COMPARISONS, generator=generator)[:PAIRS]
-            for name, step in steps.items():
-                begin = time.process_time()
-                step(batch, index)
-                if turn:  # the first one warms up
-                    taken[name].append(time.process_time() - begin)
+    taken: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds + 1):
+        batch = rows(generator)
+        index = torch.randperm(COMPARISONS, generator=generator)[:PAIRS]
+        for name, step in steps.items():
+            begin = time.process_time()
+            step(batch, index)
+            if turn:  # the first one warms up
+                taken[name].append(time.process_time() - begin)
     for name, seconds in taken.items():
         ratio = median(own / fixed for own, fixed in zip(seconds, taken["fixed"], strict=True))
         line = f"{name:36} {1000 * median(seconds):7.0f} ms  {ratio:.3f} of fixed strength"
         if name in objectives:
             line += f"; {1000 * alone(objectives[name]):4.1f} ms for the objective"
-        print(line)
+        print(line, flush=True)
+
+
+def print_peak(name: str, folder: str) -> None:
+    """Peak memory of one variant, in a process that has done nothing else."""
+    model = make_model()
+    if name == TRL:
+        step = trl_step(model, folder)
+    else:
+        step = our_step(Scorer(model), make_optimiser(model), make_objectives()[name])
+    print(f"{name:36} {peak(step, model):7.0f} MiB", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--peak", choices=[*VARIANTS, TRL], help="only the memory of this one")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.peak is not None:
+            print_peak(chosen.peak, folder)
+            return
+        print_times(chosen.rounds, folder)
+    if sys.platform == "linux":
+        for name in (*VARIANTS, TRL):
+            subprocess.run([sys.executable, __file__, "--peak", name], check=True)
 
 
 if __name__ == "__main__":

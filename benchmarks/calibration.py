@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.stats import binom, kstest
+from scipy.stats import kstest
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
@@ -22,9 +22,10 @@ from mixlogit.models.infer import K_LIMIT, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.panel import panel
 from mixlogit.models.priors import Priors
+from mixlogit.models.sbc import uniformity
 from mixlogit.models.sites import Spec
 
-__all__ = ["FAMILIES", "Calibration", "calibrate", "inside_band"]
+__all__ = ["FAMILIES", "Calibration", "calibrate"]
 
 FAMILIES = ("fixed", "lognormal", "gamma", "normal", "classes")
 
@@ -124,29 +125,9 @@ def _score(family: str, parameter: str, nuts: int, drawn: Tensor, truth: Tensor)
     coverage = float(((low <= truth) & (truth <= high)).to(torch.float64).mean())
     ranks = (drawn < truth).to(torch.float64).mean(0).numpy()
     p_value = float(kstest(ranks, "uniform").pvalue)
-    return Calibration(family, parameter, coverage, inside_band(ranks), p_value, nuts, ranks)
-
-
-def inside_band(ranks: np.ndarray, level: float = 0.99, simulations: int = 4000) -> bool:
-    """Whether the ECDF of ranks lies in the simultaneous band of a uniform sample.
-
-    Args:
-        ranks: Ranks from 0 to 1.
-        level: Simultaneous level.
-        simulations: Uniform samples that set the pointwise level.
-    """
-    n = len(ranks)
-    points = np.arange(1, n) / n
-    counts = np.arange(n + 1)[:, None]
-    tail = 2 * np.minimum(binom.cdf(counts, n, points), binom.sf(counts - 1, n, points))
-
-    def least(sample: np.ndarray) -> float:
-        below = np.searchsorted(np.sort(sample), points, side="right")
-        return float(tail[below, np.arange(n - 1)].min())
-
-    rng = np.random.default_rng(0)
-    limit = np.quantile([least(rng.random(n)) for _ in range(simulations)], 1 - level)
-    return least(ranks) >= limit
+    return Calibration(
+        family, parameter, coverage, uniformity(ranks) >= 0.01, p_value, nuts, ranks
+    )
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ _PUBLIC = {
     "ChoiceSets": "mixlogit.data",
     "Comparisons": "mixlogit.data",
     "Covariates": "mixlogit.models",
+    "MixDPOConfig": "mixlogit.align.config",
+    "MixDPOTrainer": "mixlogit.align.trainer",
     "MixedLogit": "mixlogit.choice",
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",
@@ -27,6 +29,7 @@ _PUBLIC = {
     "data_card": "mixlogit.data",
     "doctor": "mixlogit.cli.doctor",
     "encode": "mixlogit.lm",
+    "evaluate": "mixlogit.align.evaluate",
     "families": "mixlogit.choice",
     "fit": "mixlogit.models",
     "fit_grid": "mixlogit.models",
@@ -37,6 +40,7 @@ _PUBLIC = {
     "maximum": "mixlogit.models",
     "open_run": "mixlogit.models",
     "power": "mixlogit.models",
+    "sbc": "mixlogit.models",
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",
@@ -44,11 +48,13 @@ _PUBLIC = {
     "texts": "mixlogit.data",
 }
 
-__all__ = ["__version__", *_PUBLIC]
+__all__ = ["__version__", "align", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name on first use (PEP 562)."""
+    if name == "align":  # a package that can be called
+        return import_module("mixlogit.align")
     if name in _PUBLIC:
         value = getattr(import_module(_PUBLIC[name]), name)
         globals()[name] = value

@@ -8,6 +8,7 @@ from mixlogit.models.maximum import Maximum, maximum
 from mixlogit.models.posterior import Posterior, open_run
 from mixlogit.models.power import Power, power
 from mixlogit.models.priors import Priors
+from mixlogit.models.sbc import sbc
 from mixlogit.models.taste_problem import RandomTastes
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "maximum",
     "open_run",
     "power",
+    "sbc",
 ]

@@ -1,21 +1,38 @@
 """The checks of a fit: value, threshold, verdict, and what to do."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.taste_classes import TasteClassLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.infer import K_LIMIT, Inferred
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
 from mixlogit.models.verdict import Check
 
-__all__ = ["make_checks", "quadrature_error", "r_hat"]
+__all__ = ["elbo_gain", "make_checks", "quadrature_error", "r_hat"]
 
 _FINE = 61  # nodes of the rule that the fit's own is compared with
+
+
+_ADVICE = {
+    "Pareto k": "Run again with --inference nuts.",
+    "effective draws": "Ask for more --posterior-draws, or run with --inference nuts.",
+    "ELBO still rising": "The guide has not settled, nats in its last steps: run with --inference "
+    "nuts.",
+    "restarts reach one mode": "The posterior has several modes, nats apart: fit a simpler model, "
+    "or use NUTS.",
+    "restarts agree (R-hat)": "The restarts found different answers; fit a simpler model or more "
+    "data.",
+    "quadrature error": "Report this data set: the panel integral is not accurate to 0.001 nats.",
+    "prior weight on cv": "The data say little about the spread; collect more votes per "
+    "respondent.",
+}
 
 
 def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named) -> list[Check]:
@@ -29,52 +46,41 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
     """
     checks = []
     if inferred.method == "importance":
-        k, effective = float(inferred.k_hat.max()), float(inferred.effective.min())
-        checks.append(
-            Check("Pareto k", k, K_LIMIT, k <= K_LIMIT, "Run again with --inference nuts.")
-        )
-        checks.append(
-            Check(
-                "effective draws",
-                effective,
-                100.0,
-                effective >= 100.0,
-                "Ask for more --posterior-draws, or run with --inference nuts.",
-            )
-        )
+        checks.append(_at_most("Pareto k", float(inferred.k_hat.max()), K_LIMIT))
+        effective = float(inferred.effective.min())
+        name = "effective draws"
+        checks.append(Check(name, effective, 100.0, effective >= 100.0, _ADVICE[name]))
+    gain = elbo_gain(inferred.elbo)
+    if gain is not None:
+        checks.append(_at_most("ELBO still rising", gain, 0.5))
+    checks.append(_at_most("restarts reach one mode", inferred.spread_of_modes, 0.01))
     worst = max(r_hat(value) for value in named.values.values())
-    checks.append(
-        Check(
-            "restarts agree (R-hat)",
-            worst,
-            1.05,
-            worst <= 1.05,
-            "The restarts found different answers; fit a simpler model or more data.",
-        )
-    )
+    checks.append(_at_most("restarts agree (R-hat)", worst, 1.05))
     error = quadrature_error(joint, inferred.theta[0, :1])
     if error is not None:
-        checks.append(
-            Check(
-                "quadrature error",
-                error,
-                1e-3,
-                error <= 1e-3,
-                "Report this data set: the panel integral is not accurate to 0.001 nats.",
-            )
-        )
+        checks.append(_at_most("quadrature error", error, 1e-3))
     if "cv" in named.values:
         weight = float(named.values["cv"].var() / prior.values["cv"].var())
-        checks.append(
-            Check(
-                "prior weight on cv",
-                weight,
-                0.5,
-                weight <= 0.5,
-                "The data say little about the spread; collect more votes per respondent.",
-            )
-        )
+        checks.append(_at_most("prior weight on cv", weight, 0.5))
     return checks
+
+
+def _at_most(name: str, value: float, threshold: float) -> Check:
+    return Check(name, value, threshold, value <= threshold, _ADVICE[name])
+
+
+def elbo_gain(elbo: list[float]) -> float | None:
+    """How much the ELBO rose over its last half, nats; 0 where it fell, None if it is short.
+
+    Example:
+        >>> elbo_gain([-9.0, -5.0, -3.0, -2.0, -1.5, -1.2, -1.1, -1.1])
+        0.25
+    """
+    quarter = len(elbo) // 4
+    if quarter < 2:
+        return None
+    before, after = elbo[-2 * quarter : -quarter], elbo[-quarter:]
+    return max(0.0, round(float(np.mean(after) - np.mean(before)), 12))
 
 
 def r_hat(draws: np.ndarray) -> float:
@@ -103,13 +109,15 @@ def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float 
     Returns:
         Nats, or None where nothing is integrated by nodes.
     """
-    likelihood, sampled = joint.likelihood, joint.sampled(theta)
+    likelihood: Any = joint.likelihood
+    sampled = joint.sampled(theta)
     if sampled.family.atoms is not None:
         return None
     with torch.no_grad():
         if isinstance(likelihood, PanelLikelihood):
             return likelihood.error(sampled.family, sampled.lapse, _FINE, most)
-        if isinstance(likelihood, UtilityLikelihood) and likelihood.panel:
+        integrated = isinstance(likelihood, (UtilityLikelihood, TasteClassLikelihood))
+        if integrated and likelihood.panel:
             coarse = likelihood.by_respondent(*sampled.arguments())
             fine = likelihood.finer(_FINE).by_respondent(*sampled.arguments())
             change = (fine - coarse).abs().max()

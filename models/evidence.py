@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from scipy.stats import chi2
 
+from mixlogit.models.identify import Information, information_at_mode
 from mixlogit.models.infer import Inferred, Progress, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
@@ -38,6 +39,7 @@ class Evidence:
         probabilities: Posterior probabilities of the four models, equal before.
         respondents: Number of respondents whose votes were weighed.
         by: How the log marginal likelihoods were found, "importance" or "laplace".
+        with_lapse: The data's information about mean, spread and lapse rate, in that model.
     """
 
     log_bayes_factor: float
@@ -52,10 +54,11 @@ class Evidence:
     probabilities: dict[str, float]
     respondents: int
     by: str
+    with_lapse: Information | None = None
 
     def to_dict(self) -> dict[str, object]:
-        """As a JSON object."""
-        return asdict(self)
+        """As a JSON object; what is identified has its own place."""
+        return {name: value for name, value in asdict(self).items() if name != "with_lapse"}
 
 
 def weigh_evidence(
@@ -116,6 +119,7 @@ def weigh_evidence(
         {name: value / sum(weight.values()) for name, value in weight.items()},
         len(problem.units.block),
         "laplace" if any(i.evidence_by == "laplace" for _, i in models.values()) else "importance",
+        information_at_mode(joint, inferred),
     )
 
 

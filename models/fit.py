@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import COLUMN, Covariates
+from mixlogit.models.diagnose import diagnose
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -28,6 +29,7 @@ from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import CovariateDesign
+from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste_classes
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
@@ -44,6 +46,7 @@ def fit(
     data: Comparisons | ChoiceSets,
     family: str | None = None,
     *,
+    tastes: int = 1,
     random: Random | None = None,
     ties: Ties = "half",
     width: Width = "shared",
@@ -60,51 +63,52 @@ def fit(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Fit preference data: the posterior of strength and tastes, individuals' integrated out.
+    """The posterior of strength and of tastes, individuals integrated out.
 
     Args:
-        data: Comparisons or choice sets. Latent utilities (items, features) carry the scale:
-            the mean strength is then fixed at 1.
-        family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
-            tastes "fixed" (then the default) or "lognormal".
+        data: Comparisons or choice sets. Latent utilities carry the scale: mean strength is 1.
+        family: A strength family; default "lognormal", and "fixed" with tastes of either kind.
+        tastes: Latent classes of taste, 1 to 6, each with utilities of its own.
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
         ties: "half" a vote each way, or modelled after "davidson" or "rao-kupper".
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
-        by: Group columns with effects on the mean and the spread of strength.
+        by: Group columns with effects on strength or, with latent tastes, on their shares.
         covariates: Covariates of respondents with effects on the mean of strength.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
-        priors: The priors.
+        priors: Of parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
-        evidence: Weigh mixed against fixed strength, or random against fixed tastes.
+        evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
-        seed: Seed.
+        seed: Of draws and starts.
         progress: Called with a stage, steps done and steps in all.
 
     Raises:
         UsageError: For arguments that cannot be used.
 
     Example:
-        >>> import mixlogit as ml
-        >>> data = ml.simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> bool(0.2 < fit(data, evidence=False, draws=400).summary().loc["cv", "mean"] < 1.0)
-        True
+        >>> from mixlogit.data import simulate
+        >>> data = simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
+        >>> fit(data, evidence=False, draws=400).summary().index.tolist()
+        ['mean', 'cv', 'log_sd']
     """
-    tastes = RandomTastes.of(random) if random else None
-    options = _Options(tastes, panel, by, priors, classes, contrarians, ties, width, covariates)
+    own = RandomTastes.of(random) if random else None
+    more = panel, by, priors, classes, contrarians, ties, width, covariates
+    options = _Options(tastes, own, *more)
     family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    made = (_fit_tastes if tastes else _run)(data, family, lapse, options, sampler)
-    told = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
-    return made.noting(judgements_sha256(data), told)
+    run = _fit_tastes if own else _fit_classes if tastes > 1 else _run
+    asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
+    return run(data, family, lapse, options, sampler).noting(judgements_sha256(data), asked)
 
 
 @dataclass(frozen=True)
 class _Options:
     """What a problem is made of besides the data, as `fit` takes it."""
 
+    tastes: int
     random: RandomTastes | None
     panel: bool | None
     by: Sequence[str]
@@ -153,6 +157,21 @@ def _fit_tastes(
         return fit_tastes(tastes, options.priors or Priors(), sampler)
 
 
+def _fit_classes(
+    data: Comparisons | ChoiceSets,
+    family: str,
+    lapse: bool,
+    options: _Options,
+    sampler: Sampler,
+) -> Posterior:
+    problem = options.problem(data)
+    refused = {"contrarians": options.contrarians, "covariates": options.covariates}
+    check_tastes(options.tastes, problem, refused)
+    alone = replace(options, by=()).problem(data) if options.by else problem
+    with few_threads(len(data)), torch.random.fork_rng(devices=[]):
+        return fit_taste_classes(problem, alone, options.tastes, family, sampler, lapse=lapse)
+
+
 def _run(
     data: Comparisons | ChoiceSets,
     family: str,
@@ -181,7 +200,11 @@ def _run(
 def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
     """The family; refuses arguments that cannot be used."""
     if family is None:
-        family = "fixed" if options.random else "lognormal"
+        family = "fixed" if options.random or options.tastes > 1 else "lognormal"
+    if not 1 <= options.tastes <= MOST_TASTES:
+        raise UsageError(f"Expected 1 to {MOST_TASTES} tastes but got {options.tastes}.")
+    if options.random and options.tastes > 1:
+        raise UsageError("--tastes and --random are two models of taste. Name one of them.")
     if family not in FAMILIES:
         strength(family)  # says which families there are
     if options.classes < 2:
@@ -226,13 +249,18 @@ def _result(
     prior = prior_parameters(problem, joint, 1000, seed)
     flat = theta.reshape(-1, 1, joint.size)
     strengths = pd.DataFrame()
-    if problem.panel:
-        strengths = strength_table(problem, individuals(problem, joint, flat))
+    found = individuals(problem, joint, flat) if problem.panel else None
+    if found is not None:
+        strengths = strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
-    tree = make_tree(problem, joint, inferred, named, prior, log_likelihood)
-    checks = make_checks(joint, inferred, named, prior)
-    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
     clock.stop("strengths")
+    with_lapse = None if weighed is None else weighed.with_lapse
+    both = named, prior
+    looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
+    tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
+    checks = make_checks(joint, inferred, named, prior) + looked.checks
+    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
+    clock.stop("checks")
     record = {
         "family": joint.spec.family,
         "panel": problem.panel,
@@ -242,6 +270,7 @@ def _result(
         "groups": _groups(named, problem),
         "tastes": {},
         "elpd": elpd(tree, panel=problem.panel),
+        "identified": looked.identified.to_dict(),
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],

@@ -13,12 +13,13 @@ from mixlogit.errors import UsageError
 from mixlogit.models.individual import unit_nodes
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
+from mixlogit.models.thin import thinned
 
-__all__ = ["held_out_log_scores", "recode"]
+__all__ = ["Votes", "at_levels", "held_out_log_scores", "match_votes", "recode"]
 
 
 @dataclass(frozen=True, eq=False)
-class _Votes:
+class Votes:
     """Decided votes in the codes of the fit.
 
     Attributes:
@@ -70,10 +71,10 @@ def held_out_log_scores(
     Raises:
         UsageError: For votes that the fit cannot score.
     """
-    votes = _match(problem, test)
+    votes = match_votes(problem, test)
     known = votes.unit >= 0
-    across = _at_levels(joint, votes.level)
-    theta = theta[torch.linspace(0, len(theta) - 1, min(64, len(theta))).round().long()]
+    across = at_levels(joint, votes.level)
+    theta = theta[thinned(len(theta), 64)]
     chance = torch.zeros(len(votes.sign), dtype=torch.float64)
     for one in theta.split(1):
         sampled = across.sampled(one)
@@ -102,13 +103,13 @@ def _population_log_prob(family: Any, margin: Tensor, block: int) -> Tensor:
     return out
 
 
-def _at_levels(joint: LogJoint, level: Tensor) -> LogJoint:
+def at_levels(joint: LogJoint, level: Tensor) -> LogJoint:
     """The program with the blocks of other data: `level` is their `block x column` labels."""
     groups = tuple(replace(group, level=level[:, k]) for k, group in enumerate(joint.spec.groups))
     return LogJoint(joint.program, None, replace(joint.spec, groups=groups))
 
 
-def _match(problem: Problem, test: Comparisons) -> _Votes:
+def match_votes(problem: Problem, test: Comparisons) -> Votes:
     """The decided votes of the test in the codes of the fit."""
     fitted = problem.data
     if test.kind != fitted.kind:
@@ -126,7 +127,7 @@ def _match(problem: Problem, test: Comparisons) -> _Votes:
     level, block = _blocks(problem, test, rows)
     unit = _units(problem, test, rows, level, block)
     margin = None if test.margin is None else test.margin[rows]
-    return _Votes(2 * test.outcome[rows] - 1, margin, items, features, unit, level, block)
+    return Votes(2 * test.outcome[rows] - 1, margin, items, features, unit, level, block)
 
 
 def recode(names: tuple[str, ...], known: tuple[str, ...], what: str) -> Tensor:

@@ -12,6 +12,7 @@ from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import CovariateDesign
+from mixlogit.models.thin import thinned
 
 __all__ = ["Individuals", "individuals", "strength_table", "unit_nodes"]
 
@@ -46,8 +47,8 @@ def individuals(problem: Problem, joint: LogJoint, theta: Tensor, most: int = 64
         most: Most draws to use.
     """
     n_units = len(problem.units.block)
-    kept = max(4, min(most, _NODES // (25 * n_units), len(theta)))
-    theta = theta[torch.linspace(0, len(theta) - 1, kept).round().long()]
+    kept = min(len(theta), max(4, min(most, _NODES // (25 * n_units))))
+    theta = theta[thinned(len(theta), kept)]
     # every draw's nodes are shifted by another part of a step, so that together they lie dense
     rules = [stretched_rule(shift=(0.618034 * k) % 1.0 - 0.5) for k in range(kept)]
     parts = [unit_nodes(joint, *both) for both in zip(theta.split(1), rules, strict=True)]

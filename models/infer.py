@@ -19,7 +19,7 @@ from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 
-__all__ = ["Inferred", "Sampler", "infer", "root_of_covariance"]
+__all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
@@ -203,6 +203,9 @@ def _best_mode(
 
 def _mode_of_many(joint: LogJoint) -> Mode:
     """The mode with many parameters; item utilities start at those of fixed strength."""
+    own = getattr(joint, "derivatives", None)
+    if own is not None:
+        return find_mode(joint, joint.start(), derivatives=own)
     of_items = getattr(joint.likelihood, "of_item_pairs", False)
     if joint.spec.utility_basis is None or not of_items:
         return find_mode(joint, joint.start())

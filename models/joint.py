@@ -132,6 +132,17 @@ class LogJoint:
             [trace.nodes[site.name]["value"].reshape(draws, -1) for site in self.sites], -1
         )
 
+    def site_log_prior(self, theta: Tensor) -> dict[str, Tensor]:
+        """Log prior density of every site as it was sampled, each a `draw`-vector, nats.
+
+        Args:
+            theta: `draw x 1 x parameter`, of a program without replicates.
+        """
+        conditioned = poutine.condition(self.program, data=self.unpack(theta))
+        trace = poutine.trace(conditioned).get_trace(_nothing, self.spec)
+        trace.compute_log_prob()
+        return {site.name: trace.nodes[site.name]["log_prob"] for site in self.sites}
+
     def _parts(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         conditioned = poutine.condition(self.program, data=self.unpack(theta))
         with pyro.validation_enabled(False):  # a step too far is -inf or NaN, not an error

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["Mode", "find_mode", "gradient_and_hessian"]
+__all__ = ["Mode", "find_mode", "gradient_and_hessian", "lbfgs"]
 
 from dataclasses import dataclass
 from functools import partial
@@ -81,7 +81,7 @@ def find_mode(
     theta, evaluations = start.detach().clone(), 0
     differentiate = derivatives or partial(gradient_and_hessian, objective)
     if theta.shape[-1] > _MANY and derivatives is None:
-        theta, evaluations = _lbfgs(objective, theta)
+        theta, evaluations = lbfgs(objective, theta)
         steps = 3
     value, gradient, hessian = differentiate(theta)
     evaluations += 1
@@ -114,13 +114,27 @@ def _ascent(gradient: Tensor, hessian: Tensor) -> Tensor:
     return direction * (3.0 / length.clamp_min(3.0))
 
 
-def _lbfgs(objective: Objective, start: Tensor) -> tuple[Tensor, int]:
-    """Maximise by L-BFGS with a strong Wolfe line search."""
+def lbfgs(objective: Objective, start: Tensor, *, tolerance: float = 1e-5) -> tuple[Tensor, int]:
+    """Maximise by L-BFGS with a strong Wolfe line search.
+
+    Args:
+        objective: Takes `1 x replicate x parameter`, gives `1 x replicate`.
+        start: `replicate x parameter`.
+        tolerance: Largest entry of the gradient at which it is done.
+
+    Returns:
+        Where it ended, and the number of evaluations.
+
+    Example:
+        >>> start = torch.zeros(1, 2, dtype=torch.float64)
+        >>> lbfgs(lambda theta: -(theta - 1.0).square().sum(-1), start)[0].round(decimals=3)
+        tensor([[1., 1.]], dtype=torch.float64)
+    """
     theta, count = start.clone().requires_grad_(), 0
     optimiser = torch.optim.LBFGS(
         [theta],
         max_iter=400,
-        tolerance_grad=1e-5,
+        tolerance_grad=tolerance,
         tolerance_change=1e-10,
         history_size=30,
         line_search_fn="strong_wolfe",

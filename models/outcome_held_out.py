@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
+from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.held_out import recode
@@ -16,7 +17,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.threads import few_threads
 
-__all__ = ["outcome_held_out", "outcome_log_scores"]
+__all__ = ["match_judgements", "outcome_held_out", "outcome_log_scores"]
 
 _DRAWS = 64
 
@@ -66,21 +67,13 @@ def outcome_log_scores(
     Raises:
         UsageError: For judgements that the fit cannot score.
     """
-    if problem.spec.groups:
-        raise UsageError("Held-out judgements of a model with groups cannot be scored yet.")
-    test = _recoded(problem.data, test)
-    n_units = len(problem.units.block)
-    unit = _units(problem, test)
-    unit = torch.where(unit < 0, n_units, unit)
     fitted: Any = joint.likelihood
+    votes, order = match_judgements(problem, fitted.model, test)
     # the population is one more unit, without judgements
     population = replace(
         fitted.judged, block=torch.cat([fitted.judged.block, torch.zeros(1, dtype=torch.long)])
     )
     wider = OutcomeLikelihood(population, fitted.model, pairs=fitted.pairs)
-    options = {"exponent": fitted.model.exponent, "widths": fitted.model.widths}
-    pairs = {} if isinstance(test, ChoiceSets) else options
-    votes = problem.likelihood(test, unit, **pairs)
     theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
     chance = torch.zeros(len(test), dtype=torch.float64)
     with torch.no_grad():
@@ -88,8 +81,36 @@ def outcome_log_scores(
             sampled = joint.sampled(one)
             chance += _predicted(wider, votes, sampled).exp() / len(theta)
     out = torch.empty_like(chance)
-    out[torch.argsort(unit, stable=True)] = chance
+    out[order] = chance
     return out.clamp_min(1e-300).log()
+
+
+def match_judgements(
+    problem: OutcomeProblem, model: OutcomeModel, test: Any
+) -> tuple[OutcomeLikelihood, Tensor]:
+    """Held-out judgements in the codes of the fit.
+
+    Args:
+        problem: The data of the fit, without groups.
+        model: Its outcome model.
+        test: Held-out judgements.
+
+    Returns:
+        The judgements in the order of their units, with one more unit for those of respondents
+        that the fit does not know; and the place of each of them in `test`.
+
+    Raises:
+        UsageError: For judgements that the fit cannot score.
+    """
+    if problem.spec.groups:
+        raise UsageError("Held-out judgements of a model with groups cannot be scored yet.")
+    test = _recoded(problem.data, test)
+    unit = _units(problem, test)
+    unit = torch.where(unit < 0, len(problem.units.block), unit)
+    options = {"exponent": model.exponent, "widths": model.widths}
+    pairs = {} if isinstance(test, ChoiceSets) else options
+    votes: OutcomeLikelihood = problem.likelihood(test, unit, **pairs)
+    return votes, torch.argsort(unit, stable=True)
 
 
 def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any) -> Tensor:

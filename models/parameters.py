@@ -13,7 +13,7 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.quantile import half_normal_from_normal
 from mixlogit.models.sites import CovariateDesign
 
-__all__ = ["Named", "named_parameters", "prior_parameters"]
+__all__ = ["Named", "named_parameters", "prior_parameters", "spread_values"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
             (design,) = (group for group in spec.groups if isinstance(group, CovariateDesign))
             out["effect"] = spec.priors.group_scale * sites["z_covariates"] / design.scale
             dims["effect"], coords["covariate"] = ("covariate",), list(design.names)
-    out = {"mean": family.mean[:, 0], **_spread(family), **out}
+    out = {"mean": family.mean[:, 0], **spread_values(family), **out}
     if spec.anchored:
         out.pop("mean")
     if spec.family == "fixed":
@@ -88,7 +88,7 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
     return Named(arrays, dims, coords)
 
 
-def _spread(family: StrengthFamily) -> dict[str, Tensor]:
+def spread_values(family: StrengthFamily) -> dict[str, Tensor]:
     """cv, and the sd of log strength or, where strength is signed, sd and P(b < 0)."""
     out = {"cv": family.cv[:, 0]}
     if isinstance(family, Normal):

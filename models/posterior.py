@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mixlogit.data import ChoiceSets, Comparisons
+    from mixlogit.models.sbc import Calibration
 
 __all__ = ["Posterior", "open_run", "summarise"]
 
@@ -50,7 +51,7 @@ class Posterior:
         record: Everything else that the run folder keeps: the object of `to_dict`.
         strengths: One row for each respondent (or respondent and group).
         held_out: Scores held-out votes; only in the session of the fit.
-        tastes: One row for each respondent, with random tastes.
+        tastes: One row for each respondent, with random or latent tastes.
         log_scores: Scores each held-out vote; only in the session of the fit.
 
     Attributes:
@@ -124,12 +125,30 @@ class Posterior:
 
     def tastes(self) -> pd.DataFrame:
         """Individual tastes: mean and sd of each coefficient; empty unless tastes are random."""
-        return self._tastes.copy()
+        return pd.DataFrame() if self._latent else self._tastes.copy()
+
+    def memberships(self) -> pd.DataFrame:
+        """Most probable class of each respondent and all probabilities; with latent tastes."""
+        return self._tastes.copy() if self._latent else pd.DataFrame()
+
+    @property
+    def _latent(self) -> bool:
+        """Whether tastes are latent classes."""
+        return "class_" in self._tastes
 
     def utilities(self) -> pd.DataFrame:
-        """Item utilities or feature weights, one row each; empty where margins were given."""
+        """Item utilities or feature weights, one row each; empty where margins were given.
+
+        With latent tastes the rows have two labels, class and item or feature.
+        """
         posterior = self._tree["posterior"].to_dataset()
         for name, axis in (("utility", "item"), ("weight", "feature")):
+            if name in posterior and "class_" in posterior[name].dims:
+                stacked = posterior[name].stack(row=("class_", axis)).transpose("row", ...)
+                index = pd.MultiIndex.from_tuples(
+                    [(str(c), str(k)) for c, k in stacked["row"].values], names=["class_", axis]
+                )
+                return pd.DataFrame([summarise(d) for d in stacked.to_numpy()], index=index)
             if name in posterior:
                 draws = posterior[name].transpose(axis, ...).to_numpy()
                 rows = {
@@ -192,6 +211,16 @@ class Posterior:
         """
         self._record |= {"data_sha256": data_sha256, "arguments": json_ready(arguments)}
         return self
+
+    def add_sbc(self, found: "Calibration") -> None:
+        """Keep what `mixlogit.sbc` found at this design: ranks, and a check more.
+
+        Args:
+            found: Its result.
+        """
+        self._record["sbc"] = found.to_dict()
+        self.checks.append(found.check())
+        self._record["checks"] = [check.to_dict() for check in self.checks]
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write a run folder; `mixlogit.open_run` reads it back.

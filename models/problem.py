@@ -81,13 +81,17 @@ class Problem:
 
     @staticmethod
     def check_units(data: Comparisons | ChoiceSets, panel: bool | None, by: Sequence[str]) -> None:
-        """Refuse a panel without respondents and unknown group columns."""
+        """Refuse a panel without respondents, and groups that are not known or cannot be kept."""
         if panel and data.respondent is None:
             raise UsageError("A panel needs respondents. Name their column with --respondent.")
         missing = [column for column in by if column not in data.groups]
         if missing:
             known = ", ".join(data.groups) or "none"
             raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        paths = [column for column in by if "/" in column]
+        if paths:
+            message = 'has a "/", which NetCDF reads as a path. Rename the column.'
+            raise UsageError(f'Group column "{paths[0]}" {message}')
 
     def part(self, rows: int, seed: int) -> "Problem":
         """The same problem for as many random respondents as have so many comparisons in all.
@@ -103,8 +107,32 @@ class Problem:
         sizes = torch.bincount(codes, minlength=len(order))[order]
         chosen = torch.zeros(len(order), dtype=torch.bool)
         chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
-        kept = torch.nonzero(chosen[codes]).squeeze(-1)
-        return type(self)(self.data.take(kept), **self._options)
+        return self.with_data(self.data.take(torch.nonzero(chosen[codes]).squeeze(-1)))
+
+    def with_data(self, data: Comparisons) -> "Problem":
+        """The same problem with other data."""
+        return type(self)(data, **self._options)
+
+    def unit_labels(self) -> list[str]:
+        """Respondent of each unit, with its group labels where respondents are split."""
+        units = self.units
+        assert self.data.respondent is not None
+        assert units.respondent is not None
+        labels = [self.data.respondent.labels[code] for code in units.respondent.tolist()]
+        if len(set(labels)) == len(labels):
+            return labels
+        for k, group in enumerate(self.spec.groups):
+            level = units.level[units.block, k].tolist()
+            labels = [f"{a} | {group.labels[code]}" for a, code in zip(labels, level, strict=True)]
+        return labels
+
+    def rescaled(self, factor: float) -> "Problem":
+        """The same problem with all margins, and with them the prior of the mean, rescaled."""
+        assert self.data.margin is not None
+        options = dict(self._options)
+        if self.priors.mean is not None:
+            options["priors"] = replace(self.priors, mean=self.priors.mean / factor)
+        return type(self)(replace(self.data, margin=factor * self.data.margin), **options)
 
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
         groups = tuple(self._group(column, k) for k, column in enumerate(by))

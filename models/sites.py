@@ -95,6 +95,7 @@ class Spec:
         utility_basis: `free x item` matrix that maps them to utilities that sum to zero, or to
             the weights of features.
         outcome: Model of ties or grades; None for plain choices.
+        n_tastes: Latent classes of taste, each with utilities of its own.
     """
 
     family: str
@@ -109,6 +110,7 @@ class Spec:
     n_utilities: int = 0
     utility_basis: Tensor | None = None
     outcome: OutcomeModel | None = None
+    n_tastes: int = 1
 
 
 def replicates(spec: Spec) -> AbstractContextManager[object]:

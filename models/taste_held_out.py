@@ -10,12 +10,11 @@ from mixlogit.choice.panel_sets import make_blocks
 from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.data import ChoiceSets
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import held_out_log_scores, recode
-from mixlogit.models.infer import infer
-from mixlogit.models.outcome_held_out import outcome_log_scores
-from mixlogit.models.outcome_problem import OutcomeProblem, make_problem
+from mixlogit.models.held_out import recode
+from mixlogit.models.outcome_problem import make_problem
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_class_held_out import one_for_all_scores
 from mixlogit.models.taste_problem import TasteProblem
 
 __all__ = ["one_taste", "taste_held_out", "taste_log_scores"]
@@ -96,14 +95,7 @@ def taste_held_out(
         seed: Seed of the fit of one taste for all.
     """
     score = taste_log_scores(problem, simulated, psi, test)
-    alone = one_taste(problem, priors)
-    joint = alone.joint("fixed")
-    found = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
-    theta = found.theta.flatten(0, 1)
-    if isinstance(alone, OutcomeProblem):
-        reference = outcome_log_scores(alone, joint, theta, test)
-    else:
-        reference = held_out_log_scores(alone, joint, theta, test)
+    reference = one_for_all_scores(one_taste(problem, priors), test, seed)
     gain = 1000 * (score - reference)
     return {
         "log_score": float(score.mean()),

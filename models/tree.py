@@ -10,13 +10,16 @@ from torch import Tensor
 from mixlogit.choice.batching import select
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
+from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.data import ChoiceSets
+from mixlogit.models.diagnose import Diagnosis
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled
+from mixlogit.models.thin import thinned
 
 __all__ = ["make_tree", "unit_log_likelihood"]
 
@@ -45,10 +48,10 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
         if n_units > _COMPARISONS:
             return None
         cost *= _CHOICE_NODES
-    elif isinstance(likelihood, UtilityLikelihood):  # integrated anew at each draw
+    elif not isinstance(likelihood, PanelLikelihood):  # integrated anew at each draw
         cost = max(n_units, 3 * likelihood.n_entries)
     kept = min(draws, max(10, _ELEMENTS // (chains * cost)))
-    thin = theta[:, torch.linspace(0, draws - 1, kept).round().long()].reshape(-1, 1, size)
+    thin = theta[:, thinned(draws, kept)].reshape(-1, 1, size)
     at_once = joint.draws_at_once if problem.panel else max(1, _ELEMENTS // (4 * cost))
     parts = []
     for part in thin.split(at_once):
@@ -81,24 +84,31 @@ def make_tree(
     problem: Problem,
     joint: LogJoint,
     inferred: Inferred,
-    named: Named,
-    prior: Named,
+    named: tuple[Named, Named],
     log_likelihood: np.ndarray | None,
+    found: Diagnosis | None = None,
 ) -> xr.DataTree:
-    """Posterior, prior, log-likelihood by unit, observed and constant data."""
+    """Every group of a saved posterior; docs/diagnostics.md lists them.
+
+    Args:
+        problem: The data.
+        joint: The fitted program.
+        inferred: The result.
+        named: Posterior and prior parameters.
+        log_likelihood: From `unit_log_likelihood`.
+        found: From `diagnose`, where it was called.
+    """
     groups = {
-        "posterior": _dataset(named),
-        "prior": _dataset(prior),
-        "sample_stats": xr.Dataset(
-            {
-                "elbo": ("step", np.asarray(inferred.elbo, dtype=np.float64)),
-                "k_hat": float(inferred.k_hat[0]),
-            },
-            attrs={"method": inferred.method},
-        ),
+        "posterior": _dataset(named[0]),
+        "prior": _dataset(named[1]),
+        "sample_stats": _sample_stats(problem, inferred, found),
         "observed_data": _observed(problem),
-        "constant_data": _constants(problem),
+        "constant_data": _constants(problem, found),
     }
+    if found is not None:
+        groups["log_prior"] = xr.Dataset({"population": (("chain", "draw"), found.log_prior)})
+        observed, groups["posterior_predictive"] = _figures(found)
+        groups["observed_data"] = groups["observed_data"].merge(observed)
     if log_likelihood is not None:
         name, dim = ("panel", "unit") if problem.panel else ("choice", "comparison")
         coords = _unit_coords(problem) if problem.panel else {}
@@ -106,22 +116,59 @@ def make_tree(
             {name: (("chain", "draw", dim), log_likelihood)}, coords=coords
         )
     attrs = {"family": joint.spec.family, "panel": int(problem.panel), "creator": "mixlogit"}
+    attrs["kind"] = problem.data.kind
     tree = xr.DataTree.from_dict(groups)
     tree.attrs |= attrs
     return tree
 
 
+def _sample_stats(problem: Problem, inferred: Inferred, found: Diagnosis | None) -> xr.Dataset:
+    """ELBO, Pareto k of the guide and of leaving out, individual strengths."""
+    out: dict[str, Any] = {
+        "elbo": ("step", np.asarray(inferred.elbo, dtype=np.float64)),
+        "k_hat": float(inferred.k_hat[0]),
+    }
+    coords: dict[str, Any] = {}
+    if found is not None and found.left_out is not None:
+        dim = "unit" if problem.panel else "comparison"
+        out["loo_elpd"] = (dim, found.left_out.elpd)
+        out["loo_k_hat"] = (dim, found.left_out.k_hat)
+        coords = {"unit": problem.unit_labels()} if problem.panel else {}
+    if found is not None and found.shrinkage is not None:
+        out["shrinkage"] = ("kept", found.shrinkage)
+        out["reliability"] = ("kept", found.reliability)
+    return xr.Dataset(out, coords=coords, attrs={"method": inferred.method})
+
+
+def _figures(found: Diagnosis) -> tuple[xr.Dataset, xr.Dataset]:
+    """Figures of the data and of its replicates; predicted probabilities and calibration."""
+    dims = {"agreeing": ("bin",), "tied": ("bin",), "mean_grade": ("bin",)}
+    seen = {name: (dims.get(name, ()), value) for name, value in found.replicated.observed.items()}
+    made: dict[str, Any] = {
+        name: (("chain", "draw", *dims.get(name, ())), value[None])
+        for name, value in found.replicated.replicated.items()
+    }
+    predicted = found.predicted
+    for name, part in (
+        ("probability", predicted.first),
+        ("probability_without", predicted.without),
+    ):
+        each = np.full(len(predicted.margin), np.nan, dtype=np.float32)
+        each[predicted.rows.numpy()] = part.numpy()
+        made[name] = ("comparison", each)
+    if found.calibration is not None:
+        for name in ("predicted", "observed", "low", "high"):
+            made[f"calibration_{name}"] = ("knot", getattr(found.calibration, name))
+    return xr.Dataset(seen), xr.Dataset(made)
+
+
 def _unit_coords(problem: Problem) -> dict[str, Any]:
-    """Whose each unit is, and its name: with its group labels where respondents are split."""
+    """Name of each unit, and whose it is: they differ where groups split respondents."""
     data, units = problem.data, problem.units
     assert data.respondent is not None
     assert units.respondent is not None
     names = [data.respondent.labels[code] for code in units.respondent.tolist()]
-    labels = names
-    for k, group in enumerate(problem.spec.groups if len(set(names)) < len(names) else ()):
-        level = units.level[units.block, k].tolist()
-        labels = [f"{a} | {group.labels[code]}" for a, code in zip(labels, level, strict=True)]
-    return {"unit": labels, "respondent": ("unit", names)}
+    return {"unit": problem.unit_labels(), "respondent": ("unit", names)}
 
 
 def _dataset(named: Named) -> xr.Dataset:
@@ -147,29 +194,34 @@ def _observed(problem: Problem) -> xr.Dataset:
     return xr.Dataset(observed)
 
 
-def _constants(problem: Problem) -> xr.Dataset:
+def _constants(problem: Problem, found: Diagnosis | None) -> xr.Dataset:
+    """The design: margins (of latent utilities posterior means), items, respondents, groups."""
     data: Any = problem.data
-    if isinstance(data, ChoiceSets):
-        sets: dict[str, Any] = {
-            "choice": ("row", data.choice.numpy()),
-            "alternative": ("row", data.alternative.codes.numpy()),
-        }
-        if data.features is not None:
-            sets["features"] = (("row", "feature"), data.features.numpy())
-        if data.respondent is not None:
-            sets["respondent"] = ("comparison", data.respondent.codes.numpy())
-        return xr.Dataset(sets, coords={"feature": list(data.feature_names)})
     out: dict[str, Any] = {}
-    if data.margin is not None:
-        out["margin"] = ("comparison", data.margin.numpy())
-    if data.item_a is not None and data.item_b is not None:
-        out["item_a"] = ("comparison", data.item_a.numpy())
-        out["item_b"] = ("comparison", data.item_b.numpy())
-    if data.features is not None:
-        out["features"] = (("comparison", "feature"), data.features.numpy())
+    coords: dict[str, Any] = {}
+    if found is not None:
+        out["bin_margin"] = ("bin", found.replicated.bin_margin)
+        name = "lead" if isinstance(data, ChoiceSets) else "margin"
+        out[name] = ("comparison", found.predicted.margin.numpy())
+    if isinstance(data, ChoiceSets):
+        out["choice"] = ("row", data.choice.numpy())
+        out["alternative"] = ("row", data.alternative.codes.numpy())
+        if data.features is not None:
+            out["features"] = (("row", "feature"), data.features.numpy())
+    else:
+        if data.item_a is not None and data.item_b is not None:
+            out["item_a"] = ("comparison", data.item_a.numpy())
+            out["item_b"] = ("comparison", data.item_b.numpy())
+        if data.features is not None:
+            out["features"] = (("comparison", "feature"), data.features.numpy())
+    if data.feature_names:
+        coords["feature"] = list(data.feature_names)
     if data.respondent is not None:
         out["respondent"] = ("comparison", data.respondent.codes.numpy())
+    if problem.panel:
+        out["unit"] = ("comparison", problem.units.of_comparison.numpy())
+    for group in problem.spec.groups:
+        out[f"group:{group.column}"] = ("comparison", data.groups[group.column].codes.numpy())
     if data.weight is not None:
         out["weight"] = ("comparison", data.weight.numpy())
-    coords = {"feature": list(data.feature_names)} if data.features is not None else {}
     return xr.Dataset(out, coords=coords)

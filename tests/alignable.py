@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
@@ -12,7 +13,7 @@ import mixlogit as ml
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.trainer import MixDPOTrainer
 
-__all__ = ["comparisons", "policy", "tokenizer", "trainer", "weights"]
+__all__ = ["comparisons", "policy", "tokenizer", "trainer", "weights", "with_adapter"]
 
 SIZES = {"hidden_size": 16, "intermediate_size": 32, "max_position_embeddings": 32}
 
@@ -22,6 +23,11 @@ def policy(seed: int = 0) -> GPTNeoXForCausalLM:
     torch.manual_seed(seed)
     layers = {"num_hidden_layers": 2, "num_attention_heads": 2}
     return GPTNeoXForCausalLM(GPTNeoXConfig(vocab_size=18, **SIZES, **layers))
+
+
+def with_adapter() -> Any:
+    """The same with an adapter."""
+    return get_peft_model(policy(), LoraConfig(r=2, target_modules=["query_key_value"]))
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

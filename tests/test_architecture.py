@@ -160,7 +160,7 @@ def test_import_mixlogit_is_light() -> None:
     assert loaded_after("import mixlogit") & (HEAVY | {"scipy", "typer", "rich"}) == set()
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["simulate"], ["doctor"]])
+@pytest.mark.parametrize("command", [[], ["fit"], ["simulate"], ["align"], ["doctor"]])
 def test_help_is_light(command: list[str]) -> None:
     code = "import sys; from mixlogit.cli import main; main(sys.argv[1:])"
     loaded = loaded_after(code, *command, "--help")

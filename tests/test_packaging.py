@@ -32,7 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_wheel_holds_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     expected = {"mixlogit/py.typed"}
     for package, folder in FOLDERS.items():
-        for file in (ROOT / folder).rglob("*.py"):
+        kinds = ("*.py", "*.j2", "*.css")
+        for file in (file for kind in kinds for file in (ROOT / folder).rglob(kind)):
             expected.add(
                 f"{package.replace('.', '/')}/{file.relative_to(ROOT / folder).as_posix()}"
             )

@@ -1,15 +1,21 @@
 """Checkpoints that can be trusted: a manifest of checksums, written last."""
 
+import errno
 import hashlib
 import json
+import os
 import re
+import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mixlogit.errors import NumericsWarning
-from mixlogit.run import write_json
+from mixlogit.run import disk_full, write_json
+from mixlogit.run.write import storage_error
 
-__all__ = ["fault_of", "newest_whole", "write_manifest"]
+__all__ = ["fault_of", "newest_whole", "write_manifest", "writing"]
 
 _MANIFEST = "manifest.json"
 
@@ -62,6 +68,60 @@ def fault_of(folder: str | Path) -> str | None:
     return None
 
 
+@contextmanager
+def writing(folder: str | Path) -> Iterator[None]:
+    """Say in one line that the disk is full, and remove what was begun of a checkpoint.
+
+    Args:
+        folder: The checkpoint that the block writes, beside the ones before it.
+
+    Raises:
+        StorageError: The disk is full.
+
+    Example:
+        >>> import tempfile
+        >>> from mixlogit.errors import StorageError
+        >>> begun = Path(tempfile.mkdtemp()) / "checkpoint-5"
+        >>> try:
+        ...     with writing(begun):
+        ...         begun.mkdir()
+        ...         raise OSError(28, "No space left on device")
+        ... except StorageError as error:
+        ...     print(str(error).split(" (")[0])
+        No space left on device while writing checkpoint-5
+        >>> begun.exists()
+        False
+    """
+    folder = Path(folder)
+    try:
+        yield
+    except Exception as error:
+        reason = disk_full(error)
+        if reason is None and "inline_container" in str(error):
+            reason = os.strerror(errno.ENOSPC)  # torch.save keeps neither number nor words
+        if reason is None:
+            raise
+        earlier = [whole for whole in _by_step(folder.parent) if whole != folder]
+        earlier = [whole for whole in earlier if (whole / _MANIFEST).is_file()]
+        kept, needs = "", None
+        if earlier:
+            kept = f"{earlier[-1].name} is complete"
+            needs = sum(file.stat().st_size for file in earlier[-1].rglob("*") if file.is_file())
+        free = shutil.disk_usage(folder.parent).free
+        shutil.rmtree(folder, ignore_errors=True)  # it may not even have been begun
+        raise storage_error(reason, folder.name, needs=needs, free=free, kept=kept) from error
+
+
+def _by_step(output: Path) -> list[Path]:
+    """The folders of checkpoints, earlier ones first."""
+    found = {
+        int(match[1]): folder
+        for folder in output.glob("checkpoint-*")
+        if (match := re.fullmatch(r"checkpoint-(\d+)", folder.name)) and folder.is_dir()
+    }
+    return [folder for _, folder in sorted(found.items())]
+
+
 def newest_whole(output: str | Path, *, rename: bool = True) -> Path | None:
     """The newest checkpoint that is whole, or None.
 
@@ -71,21 +131,16 @@ def newest_whole(output: str | Path, *, rename: bool = True) -> Path | None:
         output: The run's folder.
         rename: Whether this process renames (one of several does).
     """
-    found = {
-        int(match[1]): folder
-        for folder in Path(output).glob("checkpoint-*")
-        if (match := re.fullmatch(r"checkpoint-(\d+)", folder.name)) and folder.is_dir()
-    }
     damaged: list[str] = []
     chosen = None
-    for step in sorted(found, reverse=True):
-        fault = fault_of(found[step])
+    for folder in reversed(_by_step(Path(output))):
+        fault = fault_of(folder)
         if fault is None:
-            chosen = found[step]
+            chosen = folder
             break
-        damaged.append(f"{found[step]} is damaged ({fault}).")
+        damaged.append(f"{folder} is damaged ({fault}).")
         if rename:
-            _set_aside(found[step])
+            _set_aside(folder)
     for words in damaged if rename else []:
         rest = "Starting anew" if chosen is None else f"Using {chosen.name}"
         warnings.warn(

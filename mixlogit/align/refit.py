@@ -1,14 +1,21 @@
 """After training: the strength that is reported."""
 
 from dataclasses import replace
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from mixlogit.align.settings import AlignSettings
 from mixlogit.data import Comparisons
+from mixlogit.errors import UsageError
 from mixlogit.models import Posterior, fit
+from mixlogit.models.held_out import held_out_log_scores
+from mixlogit.models.infer import Sampler
+from mixlogit.models.problem import Problem
+from mixlogit.models.threads import few_threads
 
-__all__ = ["refit", "spread_warning"]
+__all__ = ["log_predictive", "refit", "spread_warning"]
 
 _SCORE, _SPREAD = 0.002, 1.05  # nats a vote lost, factor of the spread gained
 FREE = 5.0  # scale of the prior of cv: lognormal strength of log-sd 2 has a cv of 7
@@ -42,6 +49,9 @@ def refit(
     Returns:
         The posterior, as from `mixlogit.fit`.
 
+    Raises:
+        UsageError: If the policy equals its reference.
+
     Example:
         >>> import mixlogit as ml
         >>> data = ml.simulate(600, 60, "lognormal", mean=0.1, cv=0.5, seed=1).comparisons()
@@ -49,21 +59,63 @@ def refit(
         >>> posterior.family, posterior.panel
         ('lognormal', True)
     """
-    panel = data.respondent is not None if settings.panel is None else settings.panel
-    signed = settings.contrarians and settings.family != "classes"
+    if not bool(margin.any()):
+        raise UsageError(
+            "The policy equals its reference: all margins are 0, and no strength can be fitted. "
+            "Raise --learning-rate or --max-steps."
+        )
+    family, how = _arguments(data, settings, cv_scale)
     return fit(
         replace(data, margin=margin.detach().cpu().double()),
-        "normal" if signed else settings.family,
-        panel=panel,
-        by=settings.by,
+        family,
+        **how,
         lapse=settings.lapse != 0,
-        classes=settings.classes,
-        contrarians=settings.contrarians and not signed,
-        priors=replace(settings.priors, mean=settings.beta, cv_scale=cv_scale),
         evidence=evidence,
         draws=draws,
         seed=settings.seed,
     )
+
+
+def log_predictive(data: Comparisons, settings: AlignSettings, test: Comparisons) -> Tensor:
+    """Log probability of the recorded choice of each decided comparison that was held out.
+
+    Under the posterior of `refit`, drawn again from the margins and the seed: a respondent of
+    the training counts with their own strength, a new one as the population.
+
+    Args:
+        data: The training comparisons, with the finished policy's margins.
+        settings: How strength entered.
+        test: Held-out comparisons with margins and the same group columns.
+
+    Returns:
+        A vector with one log probability a decided comparison, nats.
+
+    Raises:
+        UsageError: For comparisons that cannot be scored.
+    """
+    family, how = _arguments(data, settings, FREE)
+    how["n_classes"] = how.pop("classes")
+    problem = Problem(data, **how)
+    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
+        joint = problem.joint(family, lapse=settings.lapse != 0)
+        found = Sampler("auto", False, 500, 4, settings.seed, None).infer(joint)
+        theta = found.theta.squeeze(-2).reshape(-1, 1, joint.size)
+        return held_out_log_scores(problem, joint, theta, test)
+
+
+def _arguments(
+    data: Comparisons, settings: AlignSettings, cv_scale: float
+) -> tuple[str, dict[str, Any]]:
+    """The family, and what else of the settings a fit takes."""
+    signed = settings.contrarians and settings.family != "classes"
+    panel = data.respondent is not None if settings.panel is None else settings.panel
+    return "normal" if signed else settings.family, {
+        "panel": panel,
+        "by": settings.by,
+        "classes": settings.classes,
+        "contrarians": settings.contrarians and not signed,
+        "priors": replace(settings.priors, mean=settings.beta, cv_scale=cv_scale),
+    }
 
 
 def spread_warning(spread: list[float], score: list[float]) -> str | None:

@@ -6,12 +6,13 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from transformers import TrainerCallback
 
 from mixlogit.align.objective import Objective
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.run import replacing, write_json
 
-__all__ = ["STATE_FILES", "load_strength", "save_strength"]
+__all__ = ["STATE_FILES", "KeepStrength", "load_strength", "save_strength"]
 
 STATE_FILES = ("strength-state.safetensors", "strength-state.json")
 
@@ -65,6 +66,38 @@ def load_strength(objective: Objective, folder: str | Path) -> None:
             raise
         raise StorageError(f"{file} is missing or damaged: {error}", file=file) from error
     objective.load_state_dict(state)
+
+
+class KeepStrength(TrainerCallback):
+    """Keeps the strength with the checkpoints of any trainer of transformers.
+
+    Args:
+        objective: The strength.
+
+    Example:
+        >>> from mixlogit.align import AlignSettings, make_objective
+        >>> from mixlogit.data import Comparisons
+        >>> import torch
+        >>> data = Comparisons(outcome=torch.ones(4), margin=torch.zeros(4))
+        >>> keep = KeepStrength(make_objective(data, AlignSettings()))
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def on_save(self, args: Any, state: Any, *arguments: Any, **others: Any) -> None:
+        """Write the strength into the checkpoint that was written."""
+        if args.should_save:
+            save_strength(self.objective, self._checkpoint(args, state))
+
+    def on_train_begin(self, args: Any, state: Any, *arguments: Any, **others: Any) -> None:
+        """Continue from the checkpoint with which the training is resumed."""
+        if state.global_step > 0:
+            load_strength(self.objective, self._checkpoint(args, state))
+
+    @staticmethod
+    def _checkpoint(args: Any, state: Any) -> Path:
+        return Path(args.output_dir) / f"checkpoint-{state.global_step}"
 
 
 def _record(objective: Objective) -> dict[str, Any]:

@@ -10,17 +10,19 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import EvalPrediction, Trainer, TrainerCallback
+from transformers import EvalPrediction, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
-from mixlogit.align.checkpoint import newest_whole, write_manifest
+from mixlogit.align.checkpoint import newest_whole, write_manifest, writing
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.model import drop_nothing, load_weights
 from mixlogit.align.objective import Objective, make_objective
+from mixlogit.align.ratios import log_ratios
 from mixlogit.align.refit import refit, spread_warning
 from mixlogit.align.signals import StopOnSignal
 from mixlogit.align.state import load_strength, save_strength
+from mixlogit.align.stepping import StrengthStep
 from mixlogit.align.units import units_in
 from mixlogit.errors import NumericsWarning
 from mixlogit.lm import Row, Scorer
@@ -31,25 +33,13 @@ from mixlogit.models import Posterior
 __all__ = ["MixDPOTrainer"]
 
 
-class _StrengthStep(TrainerCallback):
-    """Calls the trainer behind each optimiser step, before anything is logged or saved."""
-
-    def __init__(self, trainer: "MixDPOTrainer") -> None:
-        self.trainer = trainer
-
-    def on_step_end(self, *arguments: Any, **others: Any) -> None:
-        """The strength's own step."""
-        self.trainer.strength_step()
-
-
 class MixDPOTrainer(Trainer):
     """Aligns a causal language model through the model of preference strength.
 
     Args:
         model: The policy: a model, a `PeftModel`, or the folder or hub id of one.
         args: The arguments.
-        train_dataset: Comparisons of texts, in any form that `mixlogit.data.texts` takes, or
-            a `PreferenceData`.
+        train_dataset: Comparisons as `mixlogit.data.texts` takes them, or a `PreferenceData`.
         eval_dataset: The same, to evaluate on.
         ref_model: The reference; None: the policy as it is now (without its adapter, if it has
             one).
@@ -60,6 +50,11 @@ class MixDPOTrainer(Trainer):
         objective: The strength that is learned.
         scorer: Scores answers by the policy.
         reference: Log-ratios of the reference, of chosen against rejected, by data set.
+
+    Example:
+        >>> MixDPOTrainer("no/such/model", MixDPOConfig(output_dir="runs/y"), None)
+        Traceback (most recent call last):
+        mixlogit.errors.UsageError: no/such/model: no such folder of a model.
     """
 
     args: MixDPOConfig
@@ -105,11 +100,10 @@ class MixDPOTrainer(Trainer):
         if evaluated is not None:
             self.reference["eval"] = self._log_ratios(reference, evaluated)
             self._judges = units_in(self.objective.votes, train.comparisons, evaluated.comparisons)
-        self.add_callback(_StrengthStep(self))
+        self._step = StrengthStep(self.objective, self.accelerator, args.beta)
         self._stop = StopOnSignal()
-        self.add_callback(self._stop)
-        self._seen: list[tuple[Tensor, Tensor]] = []
-        self._told: list[dict[str, float]] = []
+        for callback in (self._step, self._stop):  # the step before anything is logged or saved
+            self.add_callback(callback)
         self._watched: tuple[list[float], list[float]] = ([], [])
         self._posterior: Posterior | None = None
 
@@ -132,11 +126,7 @@ class MixDPOTrainer(Trainer):
         return {**self.scorer.collate(rows), "index": torch.tensor(index)}
 
     def _log_ratios(self, scored: Any, data: PreferenceData) -> Tensor:
-        """Log-probability of chosen minus rejected, a `comparison`-vector, float64."""
-        with self.accelerator.autocast():  # as in training: margins are to start at 0
-            logp: Tensor = scored.score(data.rows, tokens=self.args.score_tokens).logp
-        chosen, rejected = logp.view(-1, 2).unbind(-1)
-        return chosen - rejected
+        return log_ratios(scored, data.rows, self.accelerator, tokens=self.args.score_tokens)
 
     def _margins(self, model: nn.Module, inputs: dict[str, Any], which: str) -> Any:
         """Margins of a batch and their positions."""
@@ -155,41 +145,13 @@ class MixDPOTrainer(Trainer):
     ) -> Any:
         """The policy's loss at this step's draw of the strength."""
         margin, index = self._margins(model, inputs, "train")
-        self._seen.append((margin.detach(), index))
-        loss = self.objective.loss(margin, index.cpu())
+        loss = self._step.loss(margin, index)
         return (loss, {"margin": margin}) if return_outputs else loss
-
-    def strength_step(self) -> None:
-        """The strength's step on the margins of all processes since the last one."""
-        margin, index = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
-        self._seen = []
-        if self.accelerator.num_processes > 1:
-            margin = self.accelerator.gather(
-                self.accelerator.pad_across_processes(margin, pad_index=0)
-            )
-            index = self.accelerator.gather(
-                self.accelerator.pad_across_processes(index, pad_index=-1)
-            )
-            margin, index = margin[index >= 0], index[index >= 0]
-        margin, index = margin.cpu(), index.cpu()
-        elbo = self.objective.step(margin, index)
-        signed = margin * (2 * self.objective.votes.outcome[index] - 1)
-        self._told.append(
-            {
-                "elbo": elbo,
-                "margins": float(signed.mean()),
-                "accuracy": float((signed > 0).double().mean()),
-                "p_chosen": float(torch.sigmoid(self.args.beta * signed).mean()),
-            }
-        )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Adds the strength, and means since the last log, to what is logged of training."""
-        if "loss" in logs and self._told:
-            for name in self._told[0]:
-                logs[name] = sum(told[name] for told in self._told) / len(self._told)
-            self._told = []
-            logs |= {f"strength/{k}": v for k, v in self.objective.describe().items()}
+        if "loss" in logs:
+            logs |= self._step.told()
         super().log(logs, start_time)
 
     def prediction_step(
@@ -219,6 +181,7 @@ class MixDPOTrainer(Trainer):
             "log_score": float(self._scores(margin, index).mean()),
             "accuracy": float((decided > 0).double().mean()),
             "margins": float(signed.mean()),
+            "strength_cv": self.objective.describe()["cv"],
         }
 
     def evaluate(self, *arguments: Any, **others: Any) -> dict[str, float]:
@@ -264,16 +227,19 @@ class MixDPOTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Model, optimiser and strength, then the manifest; only then are older ones removed."""
+        output = Path(self._get_output_dir(trial=trial))
+        folder = output / f"checkpoint-{self.state.global_step}"
         kept, self.args.save_total_limit = self.args.save_total_limit, None
         try:
-            super()._save_checkpoint(model, trial)
+            with writing(folder):
+                super()._save_checkpoint(model, trial)
+                self.accelerator.wait_for_everyone()  # whose files the manifest lists
+                if self.args.should_save:
+                    save_strength(self.objective, folder)
+                    write_manifest(folder)
         finally:
             self.args.save_total_limit = kept
         if self.args.should_save:
-            output = Path(self._get_output_dir(trial=trial))
-            folder = output / f"checkpoint-{self.state.global_step}"
-            save_strength(self.objective, folder)
-            write_manifest(folder)
             rotate_checkpoints(
                 output_dir=str(output),
                 save_total_limit=kept,

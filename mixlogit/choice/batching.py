@@ -1,5 +1,6 @@
 """Views of a family's batch: against nodes, or picked by index."""
 
+import torch
 from torch import Tensor
 
 from mixlogit.choice.family import StrengthFamily
@@ -23,12 +24,16 @@ def at_nodes(family: StrengthFamily) -> StrengthFamily:
 def select(family: StrengthFamily, index: Tensor, draws: slice = slice(None)) -> StrengthFamily:
     """Members of a `draw x block` family: some draws, and the blocks at `index`.
 
+    A family with one block stands for all of them.
+
     Example:
-        >>> import torch
         >>> from mixlogit.choice import strength
         >>> family = strength("gamma", mean=torch.ones(3, 2), cv=torch.ones(3, 2))
         >>> select(family, torch.tensor([0, 1, 1]), slice(2)).batch_shape
         torch.Size([2, 3])
     """
-    parts = {name: value[draws][:, index] for name, value in family.parameters.items()}
+    parts = {
+        name: value[draws][:, index if value.shape[1] > 1 else torch.zeros_like(index)]
+        for name, value in family.parameters.items()
+    }
     return type(family)(**parts, validate_args=False)

@@ -10,7 +10,7 @@ from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
-from mixlogit.choice.utility import UtilityLikelihood
+from mixlogit.choice.utility import UtilityLikelihood, some_rows
 
 __all__ = ["OutcomeLikelihood", "OutcomeRows"]
 
@@ -93,6 +93,20 @@ class OutcomeLikelihood(UtilityLikelihood):
         rows = self.judged
         item = rows.features[..., 0] if rows.features is not None else rows.item
         return rows.weight.numel() if item is None or self.pairs else item.numel()
+
+    @property
+    def respondent(self) -> Tensor:
+        """Respondent of each row, rising."""
+        return self.judged.respondent
+
+    def part(
+        self, rows: slice | Tensor, respondent: Tensor, n_respondents: int
+    ) -> "OutcomeLikelihood":
+        """The likelihood of some rows without groups; arguments as of `some_rows`."""
+        kept = some_rows(self.judged, rows, respondent, n_respondents)
+        out = OutcomeLikelihood(kept, self.model.of_rows(rows), pairs=self.pairs)
+        out._rule = self._rule
+        return out
 
     def __call__(
         self,

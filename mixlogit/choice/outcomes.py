@@ -38,6 +38,10 @@ class OutcomeModel(ABC):
     widths: bool = False
 
     @abstractmethod
+    def of_rows(self, rows: slice | Tensor) -> Self:
+        """The same model of some of the rows."""
+
+    @abstractmethod
     def log_prob(
         self, strength: Tensor, margin: Tensor, parameters: Tensor | None, log_width: Tensor
     ) -> Tensor:
@@ -94,6 +98,10 @@ class Choice(OutcomeModel):
 
     mask: Tensor
 
+    def of_rows(self, rows: slice | Tensor) -> Self:
+        """The same model of some of the choice sets."""
+        return replace(self, mask=self.mask[rows])
+
     def log_prob(
         self, strength: Tensor, margin: Tensor, parameters: Tensor | None, log_width: Tensor
     ) -> Tensor:
@@ -125,7 +133,7 @@ class TieModel(OutcomeModel):
     widths: bool = False
     ties: bool = True
 
-    def of_rows(self, rows: slice) -> Self:
+    def of_rows(self, rows: slice | Tensor) -> Self:
         """The same model of some of the rows."""
         return replace(self, level=self.level[rows])
 

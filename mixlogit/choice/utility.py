@@ -7,6 +7,7 @@ value without gradient.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
 
-__all__ = ["Rows", "UtilityLikelihood", "latent_margins"]
+__all__ = ["Rows", "UtilityLikelihood", "latent_margins", "some_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,24 @@ class Rows:
             weight=weight,
             respondent=pair // (n_items * n_items),
         )
+
+
+def some_rows(whole: Any, rows: slice | Tensor, respondent: Tensor, n_respondents: int) -> Any:
+    """Some of the rows, of `Rows` or the like, with one block of parameters.
+
+    Args:
+        whole: All rows.
+        rows: Those to keep, in the order of their respondents.
+        respondent: New code of the respondent of each of them.
+        n_respondents: Number of respondents.
+    """
+    kept = {
+        name: value[rows]
+        for name, value in vars(whole).items()
+        if isinstance(value, Tensor) and name not in ("respondent", "block")
+    }
+    block = torch.zeros(n_respondents, dtype=torch.long)
+    return replace(whole, **kept, respondent=respondent, block=block, n_blocks=1)
 
 
 def latent_margins(rows: Rows, utilities: Tensor) -> Tensor:
@@ -99,6 +118,21 @@ class UtilityLikelihood:
     def n_entries(self) -> int:
         """Numbers that a strength is multiplied with."""
         return len(self.rows.weight)
+
+    @property
+    def respondent(self) -> Tensor:
+        """Respondent of each row, rising."""
+        return self.rows.respondent
+
+    def part(
+        self, rows: slice | Tensor, respondent: Tensor, n_respondents: int
+    ) -> "UtilityLikelihood":
+        """The likelihood of some rows without groups; arguments as of `some_rows`."""
+        out = UtilityLikelihood(
+            some_rows(self.rows, rows, respondent, n_respondents), panel=self.panel
+        )
+        out._rule = self._rule
+        return out
 
     def __call__(self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor) -> Tensor:
         """Log-likelihood of each block.
@@ -174,10 +208,10 @@ class UtilityLikelihood:
             Strengths and log masses, both `draw x respondent x node`; the log-sum-exp of the
             masses over nodes is the marginal log-likelihood.
         """
-        if family.atoms is not None:
-            strengths, log_shares = (part[:, self.rows.block] for part in family.atoms)
-            return strengths, self._curves(strengths, margin, lapse) + log_shares
         own = select(family, self.rows.block)
+        if own.atoms is not None:
+            strengths, log_shares = own.atoms
+            return strengths, self._curves(strengths, margin, lapse) + log_shares
         spread, linear = at_nodes(own), own.coordinate == "linear"
         with torch.no_grad():
             mode, width = self._mode(own, lapse, margin)

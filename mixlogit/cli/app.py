@@ -11,9 +11,22 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from mixlogit import __version__
-from mixlogit.cli import check, compare, doctor, fit, margins, power, quickstart, simulate
+from mixlogit.cli import (
+    align,
+    check,
+    compare,
+    doctor,
+    evaluate,
+    fit,
+    html,
+    margins,
+    power,
+    quickstart,
+    simulate,
+)
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
+from mixlogit.cli.training_options import TrainingCommand
 from mixlogit.errors import (
     DataWarning,
     Interrupted,
@@ -58,6 +71,9 @@ command(app, "margins", margins.margins, reads_data=True)
 command(app, "fit", fit.fit, reads_data=True)
 command(app, "compare", compare.compare)
 command(app, "power", power.power)
+command(app, "report", html.report)
+command(app, "align", align.align, reads_data=True, kind=TrainingCommand)
+command(app, "evaluate", evaluate.evaluate, reads_data=True)
 command(app, "doctor", doctor.show)
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import data_record
 from mixlogit.cli.summary import data_line
 from mixlogit.run import write_json
 
@@ -13,6 +12,7 @@ __all__ = ["check"]
 def check(call: Invocation) -> None:
     """Validate rows, print the data card, say what the data can and cannot identify."""
     import mixlogit as ml
+    from mixlogit.data import data_record
 
     data = call.load(texts_suffice=True)
     card: dict[str, Any] = ml.data_card(data)

@@ -14,7 +14,7 @@ __all__ = ["fit"]
 
 _FAMILY = (
     "Strength family: fixed, lognormal (default), gamma, normal or classes; with --random fixed "
-    "(default) or lognormal."
+    "or lognormal. With --random or --tastes the default is fixed."
 )
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
 _WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
@@ -62,6 +62,9 @@ _Covariates = Annotated[
     typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
 ]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
+_Tastes = Annotated[
+    int, typer.Option(help="Latent classes of taste, 1 to 6; --by acts on shares.", metavar="C")
+]
 _Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
 _Correlated = Annotated[
     bool,
@@ -78,6 +81,11 @@ _Fraction = Annotated[
 ]
 
 
+_Sbc = Annotated[
+    int | None, typer.Option(help="Check intervals on so many simulated data sets.", metavar="R")
+]
+
+
 def fit(
     call: Invocation,
     *,
@@ -91,6 +99,7 @@ def fit(
     contrarians: _Contrarians = False,
     ties: _Ties = "half",
     width: _Width = "shared",
+    tastes: _Tastes = 1,
     strength_formula: _Formula = "",
     covariates: _Covariates = None,
     random: _Random = "",
@@ -101,6 +110,7 @@ def fit(
     posterior_draws: Annotated[int, typer.Option(help="Draws of the posterior.")] = 2000,
     test: _Test = None,
     test_fraction: _Fraction = None,
+    sbc: _Sbc = None,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
     prior_cv: Annotated[float | None, _prior("Scale of the half-normal cv.")] = None,
@@ -112,37 +122,30 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    given = _priors(
-        mean=prior_mean,
-        log_mean_sd=prior_mean_sd,
-        cv_scale=prior_cv,
-        group_scale=prior_group,
-        lapse=_beta(prior_lapse),
-        utility_sd=prior_utility,
-    )
-    family = family or ("fixed" if random else "lognormal")
+    priors: dict[str, Any] = {"mean": prior_mean, "log_mean_sd": prior_mean_sd}
+    priors |= {"cv_scale": prior_cv, "group_scale": prior_group}
+    priors |= {"lapse": _beta(prior_lapse), "utility_sd": prior_utility}
+    given = {name: value for name, value in priors.items() if value is not None}
+    family = family or ("fixed" if random or tastes > 1 else "lognormal")
     call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
     asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
-    tastes = {"random": random, "correlated": factors or correlated}
-    tastes |= {"draws": taste_draws, "sampling": sampling}
+    own = {"random": random, "correlated": factors or correlated}
+    own |= {"draws": taste_draws, "sampling": sampling}
+    if sbc is not None and (random or tastes > 1):
+        raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
     if inference == "maximum":
-        of_posteriors = {"by": call.columns["groups"], "prior": given}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction}
+        of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
+        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
         of_posteriors["strength-formula"] = asked.pop("covariates")
-        return run_maximum(call, asked, tastes, of_posteriors)
+        return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians}
+    asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
     if strength:
-        return run_grid(call, strength, asked, tastes, given, test, test_fraction)
-    code, result = run_posterior(call, asked, tastes, given, test, test_fraction)
+        return run_grid(call, strength, asked, own, given, (test, test_fraction))
+    code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
     call.terminal.result(result)
     return code
-
-
-def _priors(**priors: Any) -> dict[str, Any]:
-    """The priors that were given."""
-    return {name: value for name, value in priors.items() if value is not None}
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

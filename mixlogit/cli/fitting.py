@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.report import Trace, data_record, report_text, write_results
-from mixlogit.cli.summary import checks_line, data_line, maximum_table
+from mixlogit.cli.report import Trace, report_text, write_results
+from mixlogit.cli.summary import checks_line, data_line, maximum_table, model_words
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
-__all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_posterior", "target"]
+__all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_path", "run_posterior"]
 
 CHECK_FAILED = 4
 
@@ -22,8 +22,8 @@ def run_posterior(
     asked: Mapping[str, Any],
     tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
-    test: str | None,
-    test_fraction: float | None,
+    held_out_of: tuple[str | None, float | None],
+    sbc: int | None = None,
 ) -> tuple[int, dict[str, Any]]:
     """Fit the posterior and write its run folder.
 
@@ -32,22 +32,22 @@ def run_posterior(
         asked: Arguments of `mixlogit.fit`.
         tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
-        test: A file of held-out votes.
-        test_fraction: Share of the votes to hold out.
+        held_out_of: A file of held-out votes, or the share of the votes to hold out.
+        sbc: Simulated data sets to check intervals on.
 
     Returns:
         Exit code (4 if a check failed), and the object for `--json`.
     """
     import mixlogit as ml
 
-    path = target(call)
+    path = run_path(call)
     with call.folder(path) as run:
         begin = time.monotonic()
-        data, held_out = read_votes(call, test, test_fraction)
+        data, held_out = read_votes(call, *held_out_of)
         read = round(time.monotonic() - begin, 3)
         counts = f"data     {data_line(data, str(asked['ties']))}"
         call.terminal.say(counts)
-        what = "random tastes" if tastes["random"] else asked["family"]
+        what = model_words(asked["family"], asked["tastes"], random=bool(tastes["random"]))
         with call.terminal.progress(f"fit      {what}") as show:
             trace = Trace(show)
             posterior = ml.fit(
@@ -59,6 +59,8 @@ def run_posterior(
                 progress=trace,
                 **asked,
             )
+        if sbc is not None:
+            posterior.add_sbc(_calibrate(call, data, asked, priors, sbc))
         result = posterior.to_dict()
         result["seconds"] = {"read": read, **result["seconds"]}
         if held_out is not None:
@@ -71,6 +73,29 @@ def run_posterior(
     call.terminal.say(text)
     call.terminal.say(f"Wrote {path}")
     return CHECK_FAILED if failed else 0, {"run": str(path), **result}
+
+
+def _calibrate(
+    call: Invocation,
+    data: Any,
+    asked: Mapping[str, Any],
+    priors: Mapping[str, Any],
+    replicates: int,
+) -> Any:
+    """Simulation-based calibration at the design of the data."""
+    import mixlogit as ml
+
+    names = ("family", "panel", "lapse", "ties", "width", "classes", "contrarians")
+    with call.terminal.progress("sbc      simulated data sets") as show:
+        return ml.sbc(
+            data,
+            by=list(call.columns["groups"]),
+            priors=ml.Priors(**priors),
+            replicates=replicates,
+            seed=call.seed,
+            progress=show,
+            **{name: asked[name] for name in names},
+        )
 
 
 def run_maximum(
@@ -88,12 +113,13 @@ def run_maximum(
         of_posteriors: Options that only a posterior has, refused here if they were given.
     """
     import mixlogit as ml
+    from mixlogit.data import data_record
 
     given = [f"--{name}" for name, value in of_posteriors.items() if value]
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
         raise UsageError(message)
-    path = target(call)
+    path = run_path(call)
     with call.folder(path) as run:
         data = call.load()
         counts = f"data     {data_line(data, str(asked['ties']))}"
@@ -104,7 +130,7 @@ def run_maximum(
         text = f"fit      {found.family}, maximum of the likelihood with flat priors\n"
         text += f"         log-likelihood {found.log_likelihood:,.4f}\n\n"
         if found.checks:
-            text += f"checks   {checks_line(found.checks)}\n"
+            text += f"checks   {checks_line(check.to_dict() for check in found.checks)}\n"
             text += "".join(f"         {check.advice}\n" for check in found.checks if not check.ok)
             text += "\n"
         text += maximum_table(found.table)
@@ -165,7 +191,7 @@ def read_people(call: Invocation, formula: str, file: str | None) -> Any:
     return ml.Covariates.read(formula, file or call.columns["data"], respondent)
 
 
-def target(call: Invocation) -> Path:
+def run_path(call: Invocation) -> Path:
     """The run folder: `--output`, or one named after the data.
 
     Args:

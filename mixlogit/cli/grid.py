@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mixlogit.cli.compare import comparison_text
-from mixlogit.cli.fitting import run_posterior, target
+from mixlogit.cli.fitting import run_path, run_posterior
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_text
@@ -19,8 +19,7 @@ def run_grid(
     asked: Mapping[str, Any],
     tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
-    test: str | None,
-    test_fraction: float | None,
+    held_out_of: tuple[str | None, float | None],
 ) -> int:
     """Fit every cell into a run folder of its own, then compare them.
 
@@ -30,8 +29,7 @@ def run_grid(
         asked: Arguments of `mixlogit.fit`.
         tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
-        test: A file of held-out votes.
-        test_fraction: Share of the votes to hold out.
+        held_out_of: A file of held-out votes, or the share of the votes to hold out.
 
     Returns:
         Exit code: 4 if a check of a cell failed.
@@ -45,11 +43,11 @@ def run_grid(
     cells = grid_cells([name.strip() for name in strength.split(",")])
     if len(cells) < 2:
         raise UsageError(f"--strength compares several families; for one use --family {strength}.")
-    path, code = target(call), 0
+    path, code = run_path(call), 0
     shared = {name: value for name, value in call.options.items() if name != "strength"}
     for name, cell in cells.items():
         own = replace(call, output=path / name, options={**shared, **cell})
-        found, _ = run_posterior(own, {**asked, **cell}, tastes, priors, test, test_fraction)
+        found, _ = run_posterior(own, {**asked, **cell}, tastes, priors, held_out_of)
         code = max(code, found)
         call.terminal.say()
     compared = ml.compare({str(path / name): path / name for name in cells})

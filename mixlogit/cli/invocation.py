@@ -2,14 +2,17 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
+from typer.models import ArgumentInfo
 
 from mixlogit.cli.options import EVERYWHERE, common_options, data_options, judgement_options
 from mixlogit.cli.terminal import Terminal
+from mixlogit.cli.training_options import MORE, TrainingCommand
 from mixlogit.errors import UsageError
 from mixlogit.run import RunFolder, check_config, load_config
 
@@ -37,6 +40,7 @@ class Invocation:
         options: Every option that has a value, as `config.yaml` keeps them.
         columns: For commands that read data: the arguments of `mixlogit.load`.
         argv: The command line, for `run.json`.
+        more: Options of another program that the command passes on.
 
     Example:
         >>> Invocation(Terminal(quiet=True)).seed
@@ -50,6 +54,7 @@ class Invocation:
     options: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     argv: Sequence[str] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self, data: str | None = None, *, texts_suffice: bool = False) -> Any:
         """The comparisons or choice sets in DATA, or in another file with the same columns."""
@@ -103,7 +108,14 @@ def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
     return _invocation([], everywhere, columns, values)
 
 
-def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool = False) -> None:
+def command(
+    app: typer.Typer,
+    name: str,
+    function: Function,
+    *,
+    reads_data: bool = False,
+    kind: type[TyperCommand] | None = None,
+) -> None:
     """Register a function as a command and give it the common options.
 
     Args:
@@ -112,6 +124,7 @@ def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool
         function: Takes an `Invocation` and the command's own options; returns the exit code
             (None is 0). The first paragraph of its docstring is the help text.
         reads_data: Also take DATA and the options that name its columns.
+        kind: The class of the command, where it takes more options than these.
 
     Example:
         >>> def greet(call: Invocation, *, who: str = "you") -> None:
@@ -137,15 +150,24 @@ def command(app: typer.Typer, name: str, function: Function, *, reads_data: bool
         columns = {p.name: values.pop(p.name) for p in data}
         everywhere = {p.name: values.pop(p.name) for p in common}
         call = _invocation(context.obj or [], everywhere, columns, kept)
-        return function(call, **values)
+        return function(replace(call, more=context.meta.get(MORE, {})), **values)
 
-    kind = inspect.Parameter.KEYWORD_ONLY
-    context = inspect.Parameter("context", kind, annotation=typer.Context)
-    config = inspect.Parameter("config", kind, default=None, annotation=_config_file(keys))
-    parameters = [context, *data, *own, *common, config]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    config = inspect.Parameter("config", keyword, default=None, annotation=_config_file(keys))
+    before = [p for p in own if _is_argument(p)]  # an argument of its own goes before DATA
+    own = [p for p in own if not _is_argument(p)]
+    parameters = [context, *before, *data, *own, *common, config]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    app.command(name, help=inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0])(run)
+    text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
+    app.command(name, cls=kind, help=text)(run)
+
+
+def _is_argument(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is an argument of the command line, not an option."""
+    told = getattr(parameter.annotation, "__metadata__", ())
+    return any(isinstance(part, ArgumentInfo) for part in told)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -157,7 +179,10 @@ def _config_file(keys: Mapping[str, Any]) -> Any:
 
     def read(context: typer.Context, path: Path | None) -> Path | None:
         if path is not None:
-            context.default_map = check_config(load_config(path), keys, path)
+            values, known = load_config(path), keys
+            if isinstance(context.command, TrainingCommand):
+                values, known = context.command.without_more(context, values, keys)
+            context.default_map = check_config(values, known, path)
         return path
 
     option = typer.Option(

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.options import Dtype, Truncation, model_option
 from mixlogit.cli.summary import plural
 from mixlogit.cli.terminal import Terminal
 from mixlogit.errors import Interrupted
@@ -16,37 +17,30 @@ if TYPE_CHECKING:
 
 __all__ = ["margins"]
 
-_MODELS = "Models"
 _WORK = "How the work is done"
-
-
-def _model(text: str, metavar: str = "MODEL") -> Any:
-    return typer.Option(help=text, metavar=metavar, rich_help_panel=_MODELS)
 
 
 def _work(text: str, metavar: str = "N") -> Any:
     return typer.Option(help=text, metavar=metavar, rich_help_panel=_WORK)
 
 
-_Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
-_Truncation = Literal["keep_start", "keep_end"]
-
-
 def margins(
     call: Invocation,
     *,
-    policy: Annotated[str, _model("The policy: a folder or hub id, also of an adapter.")],
+    policy: Annotated[str, model_option("The policy: a folder or hub id, also of an adapter.")],
     reference: Annotated[
-        str | None, _model("The reference; default: the policy without its adapter.")
+        str | None, model_option("The reference; default: the policy without its adapter.")
     ] = None,
-    tokenizer: Annotated[str | None, _model("The tokenizer, if not the policy's.")] = None,
-    dtype: Annotated[_Dtype, _model("Of the weights; auto: bfloat16 on a GPU.", "DTYPE")] = "auto",
-    device: Annotated[str | None, _model("Such as cpu or cuda:0.", "DEVICE")] = None,
+    tokenizer: Annotated[str | None, model_option("The tokenizer, if not the policy's.")] = None,
+    dtype: Annotated[
+        Dtype, model_option("Of the weights; auto: bfloat16 on a GPU.", "DTYPE")
+    ] = "auto",
+    device: Annotated[str | None, model_option("Such as cpu or cuda:0.", "DEVICE")] = None,
     max_length: Annotated[
         int | None, _work("Most tokens of a prompt with an answer; default: the model's.")
     ] = None,
     truncation: Annotated[
-        _Truncation, _work("What remains: keep_start or keep_end.", "SIDE")
+        Truncation, _work("What remains: keep_start or keep_end.", "SIDE")
     ] = "keep_start",
     batch_tokens: Annotated[int | None, _work("Tokens in a batch, padding included.")] = None,
     shard_rows: Annotated[int, _work("Rows in a shard.")] = 1000,

@@ -5,11 +5,27 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-__all__ = ["EVERYWHERE", "common_options", "data_options", "judgement_options"]
+__all__ = [
+    "EVERYWHERE",
+    "Dtype",
+    "Truncation",
+    "common_options",
+    "data_options",
+    "judgement_options",
+    "model_option",
+]
 
 _COLUMNS = "Columns (a column of the option's own name is found without it)"
 _SETS = "Choice sets (one row an alternative)"
 EVERYWHERE = "Everywhere"
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
+Truncation = Literal["keep_start", "keep_end"]
+
+
+def model_option(text: str, metavar: str = "MODEL") -> Any:
+    """An option about language models."""
+    return typer.Option(help=text, metavar=metavar, rich_help_panel="Models")
 
 
 def _column(text: str) -> Any:

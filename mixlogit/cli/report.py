@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixlogit.cli.summary import checks_line, number, strength_table
+from mixlogit.cli.summary import (
+    checks_line,
+    model_words,
+    number,
+    strength_table,
+    utilities_table,
+)
 from mixlogit.cli.terminal import Progress
 from mixlogit.run import write_json, write_text
 
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
     from mixlogit.data import Comparisons
     from mixlogit.models import Posterior
 
-__all__ = ["Trace", "data_record", "report_text", "write_results"]
+__all__ = ["Trace", "report_text", "write_results"]
 
 
 class Trace:
@@ -54,21 +60,32 @@ def report_text(
         truth: Known values by parameter, to be shown beside the estimates.
     """
     what = "panel" if result["panel"] else "per comparison"
-    family = result["family"]
-    if result.get("random"):
-        family = "random tastes" + (", lognormal strength" if family == "lognormal" else "")
-    lines = [f"fit      {family}, {what}, {result['seconds']['total']:.1f} s"]
-    lines += [f"checks   {checks_line(posterior.checks)}"]
-    lines += [f"         {check.advice}" for check in posterior.checks if not check.ok]
+    classes = result["tastes"].get("classes", {})
+    model = model_words(result["family"], len(classes) or 1, random=bool(result.get("random")))
+    lines = [f"fit      {model}, {what}, {result['seconds']['total']:.1f} s"]
+    lines += [f"checks   {checks_line(result['checks'])}"]
+    lines += [f"         {check['advice']}" for check in result["checks"] if not check["ok"]]
     lines += ["", strength_table(posterior.summary(), truth=truth)]
+    if classes:
+        lines += ["", utilities_table(classes)]
     groups = posterior.group_summary()
     if len(groups):
         lines += ["", strength_table(groups, title="By group")]
     lines += ["", *posterior.verdict.sentences]
+    if "sbc" in result:
+        lines.append(_calibrated(result["sbc"]))
     held_out = result.get("held_out")
     if held_out is not None:
         lines.append(_held_out(held_out))
     return "\n".join(lines)
+
+
+def _calibrated(sbc: Mapping[str, Any]) -> str:
+    parts = [f"{name} {share:.0%}" for name, share in sbc["coverage"].items()]
+    return (
+        f"In {sbc['replicates']} data sets simulated at this design, 90 % intervals hold the "
+        f"truth: {', '.join(parts)}."
+    )
 
 
 def _held_out(scores: Mapping[str, Any]) -> str:
@@ -81,18 +98,6 @@ def _held_out(scores: Mapping[str, Any]) -> str:
     return text + "."
 
 
-def data_record(data: "Comparisons") -> dict[str, Any]:
-    """What `data.json` holds: the data card, the input's checksum, and every dropped row."""
-    import mixlogit as ml
-
-    return {
-        "source": data.source,
-        "sha256": data.source_sha256,
-        **ml.data_card(data),
-        "dropped": data.dropped,
-    }
-
-
 def write_results(
     folder: Path,
     data: "Comparisons",
@@ -102,6 +107,7 @@ def write_results(
 ) -> None:
     """Write the files of a run folder that people and programs read."""
     from mixlogit.analysis import save_plot
+    from mixlogit.data import data_record
 
     posterior.write(folder)
     write_json(folder / "data.json", data_record(data))

@@ -13,10 +13,12 @@ __all__ = [
     "checks_line",
     "data_line",
     "maximum_table",
+    "model_words",
     "number",
     "plural",
     "strength_table",
     "table",
+    "utilities_table",
 ]
 
 _WORDS = {
@@ -30,6 +32,8 @@ _WORDS = {
     "log_width_sd": "sd of log width",
 }
 _WIDTH = 34
+_SHOWN = 30  # items or features whose utilities by class are printed
+_LINE = 100  # width of the lines of checks
 
 
 def plural(count: int, noun: str) -> str:
@@ -94,10 +98,16 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
-def checks_line(checks: Iterable[Any]) -> str:
-    """Every check with its value, and whether it holds."""
-    words = (f"{c.name} {number(c.value)} {'ok' if c.ok else 'FAILED'}" for c in checks)
-    return "   ".join(words)
+def checks_line(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Every check of `checks.json` with its value, and whether it holds; lines as wide as fit."""
+    lines: list[str] = []
+    for check in checks:
+        words = f"{check['name']} {number(check['value'])} {'ok' if check['ok'] else 'FAILED'}"
+        if lines and len(lines[-1]) + len(words) < _LINE:
+            lines[-1] += f"   {words}"
+        else:
+            lines.append(words)
+    return "\n         ".join(lines)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
@@ -153,6 +163,51 @@ def strength_table(
     return table(title, columns, rows)
 
 
+def model_words(family: str, tastes: int, *, random: bool = False) -> str:
+    """What was fitted, in a few words.
+
+    Args:
+        family: Name of the strength family.
+        tastes: Latent classes of taste.
+        random: Whether tastes are random coefficients.
+
+    Example:
+        >>> model_words("lognormal", 1), model_words("fixed", 3)
+        ('lognormal', '3 tastes')
+        >>> model_words("gamma", 2)
+        '2 tastes, gamma strength'
+    """
+    if tastes == 1 and not random:
+        return family
+    words = "random tastes" if random else f"{tastes} tastes"
+    return words if family == "fixed" else f"{words}, {family} strength"
+
+
+def utilities_table(classes: Mapping[str, Any]) -> str:
+    """Posterior means of the utilities, one column a class; the first thirty where there are more.
+
+    Args:
+        classes: The `classes` of a fit's `tastes`.
+
+    Example:
+        >>> one = {"share": {"mean": 0.6}, "utility": {"x": {"mean": 1.25}}}
+        >>> print(utilities_table({"1": one}))
+        Utilities                           class 1
+          x                                    1.25
+    """
+    first = next(iter(classes.values()))
+    name = "utility" if "utility" in first else "weight"
+    labels = list(first[name])
+    rows = [
+        (label, [f"{of[name][label]['mean']:.2f}" for of in classes.values()])
+        for label in labels[:_SHOWN]
+    ]
+    title = "Utilities" if name == "utility" else "Weights"
+    text = table(title, [f"class {c}" for c in classes], rows)
+    more = len(labels) - _SHOWN
+    return text if more <= 0 else f"{text}\n  and {more:,} more, in summary.json"
+
+
 def maximum_table(found: "pd.DataFrame") -> str:
     """Estimates at a maximum, with both kinds of standard error.
 
@@ -174,4 +229,7 @@ def _words(name: Any) -> str:
     if isinstance(name, tuple):
         column, label, parameter = name
         return f"{label} ({column}): {_words(parameter)}"
-    return _WORDS.get(str(name), str(name))
+    words = str(name)
+    if words.startswith("share["):
+        return f"share of class {words[6:-1]}"
+    return _WORDS.get(words, words)

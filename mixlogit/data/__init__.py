@@ -1,6 +1,6 @@
 """Preference data: reading, validation, findings, simulation."""
 
-from mixlogit.data.card import data_card
+from mixlogit.data.card import data_card, data_record
 from mixlogit.data.choice_sets import ChoiceSets
 from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
 from mixlogit.data.join import join_texts
@@ -23,6 +23,7 @@ __all__ = [
     "TextBatch",
     "Texts",
     "data_card",
+    "data_record",
     "join_texts",
     "load",
     "load_choice_sets",

@@ -5,7 +5,7 @@ from typing import Any
 from mixlogit.data.choice_sets import ChoiceSets
 from mixlogit.data.comparisons import Comparisons
 
-__all__ = ["data_card"]
+__all__ = ["data_card", "data_record"]
 
 
 def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
@@ -63,6 +63,16 @@ def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
     if isinstance(data, ChoiceSets) or data.length is None:
         return card
     return card | {"length": _length(data)}
+
+
+def data_record(data: Comparisons | ChoiceSets) -> dict[str, Any]:
+    """What `data.json` holds: the data card, the input's checksum, and every dropped row."""
+    return {
+        "source": data.source,
+        "sha256": data.source_sha256,
+        **data_card(data),
+        "dropped": data.dropped,
+    }
 
 
 def _length(data: Comparisons) -> dict[str, float | None]:

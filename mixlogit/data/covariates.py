@@ -58,9 +58,7 @@ def read_covariates(
         several = frame.groupby(level=0)[name].nunique()
         if bool((several > 1).any()):
             code = int(several.index[several > 1][0])
-            found = " and ".join(
-                str(value) for value in frame[name][frame.index == code].unique()[:2]
-            )
+            found = " and ".join(map(str, frame.loc[[code], name].unique()[:2]))
             raise DataError(
                 f'{source.name}: "{name}" is {found} for respondent {who.values[code]}. A '
                 "covariate of respondents has one value for each.",

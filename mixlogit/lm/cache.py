@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from mixlogit.lm.rows import Row
 from mixlogit.run import replacing
 
-__all__ = ["ScoreCache", "model_key", "rows_key"]
+__all__ = ["ScoreCache", "model_key", "rows_key", "user_cache"]
 
 # says where a model came from or how it is run, not what it computes
 _NOT_IN_KEY = {"architectures", "dtype", "transformers_version", "use_cache"}
@@ -135,3 +136,22 @@ def _weights(model: Any, adapter: bool) -> Iterator[tuple[str, Tensor]]:
         elif prefix not in name and "modules_to_save." not in name:
             plain = name.removeprefix("base_model.model.")
             yield plain.replace(".base_layer.", ".").replace(".original_module.", "."), weight
+
+
+def user_cache(folder: str | Path | None = "auto") -> ScoreCache | None:
+    """The cache in a folder.
+
+    Args:
+        folder: Where; `auto` is that of the user (`MIXLOGIT_CACHE`, or
+            `~/.cache/mixlogit/reference`), None is no cache.
+
+    Example:
+        >>> user_cache(None) is None
+        True
+    """
+    if folder is None:
+        return None
+    if folder == "auto":
+        home = Path.home() / ".cache" / "mixlogit" / "reference"
+        folder = os.environ.get("MIXLOGIT_CACHE", home)
+    return ScoreCache(folder)

@@ -10,7 +10,13 @@ import torch
 
 from mixlogit.errors import UsageError
 
-__all__ = ["best_device", "load_model", "load_tokenizer", "quiet_transformers"]
+__all__ = [
+    "best_device",
+    "load_model",
+    "load_reward_model",
+    "load_tokenizer",
+    "quiet_transformers",
+]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
@@ -77,6 +83,38 @@ def load_tokenizer(name: str | Path) -> Any:
         name,
         lambda: AutoTokenizer.from_pretrained(name, local_files_only=local),
     )
+
+
+def load_reward_model(name: str | Path, *, device: str | None = None) -> tuple[Any, Any]:
+    """A model that gives a text one number, and its tokenizer.
+
+    Args:
+        name: Folder or hub id of an `AutoModelForSequenceClassification` with one label.
+        device: Where to put it; default: the GPU of this process, or the CPU.
+
+    Returns:
+        The model in evaluation mode, and the tokenizer.
+
+    Raises:
+        UsageError: It cannot be loaded, or has several labels.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    place, local = device or best_device(), _is_local(name)
+    how = {"dtype": _dtype("auto", place), "local_files_only": local}
+    model = _said(
+        "model", name, lambda: AutoModelForSequenceClassification.from_pretrained(name, **how)
+    )
+    if model.config.num_labels != 1:
+        raise UsageError(
+            f"{name} gives {model.config.num_labels} labels. A reward model gives one.",
+            file=str(name),
+        )
+    tokenizer = load_tokenizer(name)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model.to(place).eval(), tokenizer
 
 
 @contextmanager

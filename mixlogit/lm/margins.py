@@ -1,6 +1,5 @@
 """`mixlogit.margins`: from texts and two language models to a file of margins."""
 
-import os
 import time
 import warnings
 from collections import Counter
@@ -19,7 +18,7 @@ from mixlogit.data.columns import ColumnNames
 from mixlogit.data.outcomes import OutcomeLabels
 from mixlogit.data.problems import BadRows
 from mixlogit.errors import DataError, DataWarning
-from mixlogit.lm.cache import ScoreCache
+from mixlogit.lm.cache import user_cache
 from mixlogit.lm.encode import EncodingCounts, Truncation, encode
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.lm.processes import Processes, processes
@@ -169,7 +168,7 @@ def _opened(
     """The stream of texts, and the models that score it."""
     columns: dict[str, Any] = dict(options)
     scoring = {name: columns.pop(name) for name in _SCORING if name in columns}
-    tokenizer, cache = columns.pop("tokenizer", None), _cache(columns.pop("cache", "auto"))
+    tokenizer, cache = columns.pop("tokenizer", None), user_cache(columns.pop("cache", "auto"))
     if isinstance(data, Texts):
         stream = data
     else:
@@ -283,15 +282,6 @@ class _Run:
             positive=_share(said["positive"], said["pairs"] - said["positive"]),
             longer_chosen=_share(said["longer"], said["shorter"]),
         )
-
-
-def _cache(folder: str | Path | None) -> ScoreCache | None:
-    if folder is None:
-        return None
-    if folder == "auto":
-        home = Path.home() / ".cache" / "mixlogit" / "reference"
-        folder = os.environ.get("MIXLOGIT_CACHE", home)
-    return ScoreCache(folder)
 
 
 def _identity(stream: Texts) -> dict[str, Any]:

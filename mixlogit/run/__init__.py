@@ -4,6 +4,7 @@ from mixlogit.run.config import check_config, config_sha256, load_config
 from mixlogit.run.folder import RunFolder, versions
 from mixlogit.run.lock import run_lock
 from mixlogit.run.resources import peak_memory_mb
+from mixlogit.run.training import GrowingRun
 from mixlogit.run.write import (
     disk_full,
     json_ready,
@@ -15,6 +16,7 @@ from mixlogit.run.write import (
 )
 
 __all__ = [
+    "GrowingRun",
     "RunFolder",
     "check_config",
     "config_sha256",

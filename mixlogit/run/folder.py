@@ -161,13 +161,17 @@ class RunFolder:
         kept = f"{self.path} is as it was" if self.path.exists() else ""
         raise storage_error(reason, str(self.path), free=free, kept=kept) from error
 
-    def _finish(self) -> None:
+    def _write_record(self) -> None:
+        """Add configuration and `run.json`, and flush everything to the disk."""
         if self.config:
             write_yaml(self.folder / "config.yaml", self.config)
         write_json(self.folder / "run.json", self.manifest())
         for entry in self.folder.rglob("*"):
             sync(entry)
         sync(self.folder)
+
+    def _finish(self) -> None:
+        self._write_record()
         old = self._beside("replaced")
         if self.path.exists():
             self.path.rename(old)

@@ -1,11 +1,16 @@
 """Checkpoints that can be trusted."""
 
+import os
+import shutil
+from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
-from mixlogit.align.checkpoint import newest_whole, write_manifest
-from mixlogit.errors import NumericsWarning
+from mixlogit.align.checkpoint import fault_of, newest_whole, write_manifest, writing
+from mixlogit.errors import NumericsWarning, StorageError
+
+Usage = namedtuple("Usage", "total used free")
 
 
 def checkpoint(output: Path, step: int) -> Path:
@@ -66,3 +71,34 @@ def test_other_processes_do_not_rename(tmp_path: Path) -> None:
     (checkpoint(tmp_path, 3) / "manifest.json").unlink()
     assert newest_whole(tmp_path, rename=False) is None
     assert (tmp_path / "checkpoint-3").is_dir()
+
+
+FULL = "[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"  # torch.save's
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), RuntimeError(FULL)], ids=["system", "torch"]
+)
+def test_a_full_disk_is_told(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, begun = checkpoint(tmp_path, 400), tmp_path / "checkpoint-500"
+    (whole / "weights").touch()
+    os.truncate(whole / "weights", 2_100_000_000)  # without a block on the disk
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9e9, 8.7e9, 0.3e9))
+    begun.mkdir()
+    with pytest.raises(StorageError) as told, writing(begun):
+        raise error
+    assert str(told.value) == (
+        "No space left on device while writing checkpoint-500 (needs 2.1 GB, 0.3 GB free). "
+        "checkpoint-400 is complete; free space and run the same command again."
+    )
+    assert not begun.exists()
+    assert fault_of(whole) is None
+
+
+def test_other_errors_are_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    begun = checkpoint(tmp_path, 5)
+    with pytest.raises(RuntimeError, match="shapes"), writing(begun):
+        raise RuntimeError("shapes do not match")
+    assert begun.exists()

@@ -6,6 +6,7 @@ import torch
 
 import mixlogit as ml
 from mixlogit.align import AlignSettings, refit, spread_warning
+from mixlogit.align.refit import log_predictive
 
 
 def test_the_spread_is_fitted_freely_on_new_margins() -> None:
@@ -46,3 +47,14 @@ def test_the_warning_needs_both() -> None:
     )
     assert spread_warning(steady, falling) is None
     assert spread_warning(rising, better) is None
+
+
+def test_the_predictive_is_that_of_the_refitted_posterior() -> None:
+    made = ml.simulate(400, 20, "lognormal", mean=1.0, cv=1.0, seed=4).comparisons()
+    train, test = made.split(0.25, seed=1)
+    settings = AlignSettings(beta=1.0, seed=7)
+    assert train.margin is not None
+    posterior = refit(train, train.margin, settings, evidence=False)
+    scores = log_predictive(train, settings, test)
+    assert len(scores) == len(test)
+    assert float(scores.mean()) == posterior.held_out(test)["log_score"]

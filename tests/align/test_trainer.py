@@ -1,23 +1,14 @@
 """The trainer: resume, accumulation, processes, and what it logs and measures."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from alignable import comparisons, policy, trainer, weights
-from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file
+from alignable import comparisons, policy, trainer, weights, with_adapter
 from torch import Tensor
-from transformers import TrainerCallback
-from tree import ROOT
 
-from mixlogit.align.checkpoint import fault_of
 from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.errors import UsageError
 
@@ -40,10 +31,6 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> list[str]:
     """Names of what differs in any bit."""
     assert one.keys() == other.keys()
     return [name for name in one if not torch.equal(one[name], other[name])]
-
-
-def with_adapter() -> Any:
-    return get_peft_model(policy(), LoraConfig(r=2, target_modules=["query_key_value"]))
 
 
 @pytest.mark.parametrize("make", [policy, with_adapter], ids=["GPT-NeoX", "LoRA"])
@@ -95,52 +82,50 @@ def test_accumulated_batches_are_one_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(weights(parts)[name], value, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("family", ["lognormal", "gamma"])
-def test_two_processes_hold_one_strength_and_equal_one_process(
-    family: str, tmp_path: Path
-) -> None:
-    """The panel and the per-comparison objective, by torchrun on the CPU."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", str(ROOT / "tests" / "align" / "two_ranks.py")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
-    subprocess.run(
-        [*command, str(tmp_path), family], check=True, capture_output=True, env=environment
-    )
-    ranks = [load_file(tmp_path / f"rank{k}.safetensors") for k in (0, 1)]
-    assert equal(*ranks) == []
-    alone = trainer(
-        tmp_path / "alone",
-        family=family,
-        panel=family == "lognormal",
-        max_steps=12,
-        save_strategy="no",
-    )
-    alone.train()
-    for name, value in weights(alone).items():
-        torch.testing.assert_close(ranks[0][name], value, rtol=1e-4, atol=2e-5)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_within_one_step(number: int, tmp_path: Path) -> None:
-    class Signal(TrainerCallback):
-        def on_step_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if state.global_step == 6:
-                os.kill(os.getpid(), number)
-
-    before = signal.getsignal(number)
-    stopped = trainer(tmp_path, callbacks=[Signal()])
-    with pytest.raises(KeyboardInterrupt):
-        stopped.train()
-    assert stopped.state.global_step == 7
-    assert fault_of(tmp_path / "checkpoint-7") is None
-    assert signal.getsignal(number) == before
-
-
 def test_half_precision_starts_at_margins_of_nearly_zero(tmp_path: Path) -> None:
     made = trainer(tmp_path, bf16=True, max_steps=1, logging_steps=1, save_strategy="no")
     made.train()
     assert abs(made.state.log_history[0]["margins"]) < 0.02
     assert made.state.log_history[0]["loss"] == pytest.approx(math.log(2), abs=0.01)
+
+
+def test_half_precision_learns_what_single_learns(tmp_path: Path) -> None:
+    single, half = (
+        trainer(tmp_path / str(on), bf16=on, max_steps=8, save_strategy="no")
+        for on in (False, True)
+    )
+    for one in (single, half):
+        one.train()
+    start, wanted, found = (
+        policy().state_dict(),
+        single.model.state_dict(),
+        half.model.state_dict(),
+    )
+    step = torch.cat([(wanted[name] - start[name]).flatten() for name in start])
+    error = torch.cat([(found[name] - wanted[name]).flatten() for name in start])
+    assert float(error.norm() / step.norm()) < 0.3
+    assert half.model.dtype == torch.float32
+    cv = [one.objective.describe()["cv"] for one in (single, half)]
+    assert cv[0] == pytest.approx(cv[1], abs=0.01)
+
+
+def test_the_best_checkpoint_is_loaded_with_its_head(tmp_path: Path) -> None:
+    table = comparisons(200)
+    made = trainer(
+        tmp_path,
+        train=table.slice(0, 160),
+        evaluate=table.slice(160),
+        eval_strategy="steps",
+        eval_steps=5,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_accuracy",  # of whichever step: it is not the last one
+        greater_is_better=False,
+    )
+    made.train()
+    best = Path(str(made.state.best_model_checkpoint))
+    assert best.name != "checkpoint-20"
+    saved = type(made.model).from_pretrained(best).state_dict()
+    assert equal(dict(made.model.state_dict()), dict(saved)) == []
 
 
 def test_gradient_checkpointing_changes_nothing(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Run command lines in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import torch
 
 from mixlogit.cli import main
 
@@ -19,3 +20,12 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread of torch: trainings are tiny, and the same to the last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

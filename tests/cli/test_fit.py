@@ -107,13 +107,21 @@ def test_configuration_is_written_back(fitted: tuple[Path, int, dict], votes: Pa
     assert not {"json", "quiet", "debug", "overwrite", "config"} & set(config)
 
 
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Votes of respondents who all have one strength."""
+    file = tmp_path_factory.mktemp("data") / "alike.parquet"
+    ml.simulate(1500, 60, "fixed", ties=0.1, seed=1).write(file)
+    return file
+
+
 @pytest.fixture
-def quick(say: Callable, votes: Path, tmp_path: Path) -> Callable:
+def quick(say: Callable, alike: Path, tmp_path: Path) -> Callable:
     """A fit of one strength for all with few draws: seconds, not minutes."""
 
     def run(*options: object) -> tuple[int, str, str]:
         few = ["--family", "fixed", "--posterior-draws", 400, "--output", tmp_path / "x"]
-        return say("fit", votes, *few, *options)
+        return say("fit", alike, *few, *options)
 
     return run
 
@@ -204,19 +212,35 @@ def test_all_margins_zero(say: Callable, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_default_folder_is_named_after_the_data(
-    say: Callable, votes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    say: Callable, alike: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    line = ["fit", votes, "--family", "fixed", "--posterior-draws", 400]
+    line = ["fit", alike, "--family", "fixed", "--posterior-draws", 400]
     assert say(*line)[0] == 0
-    assert Path("runs/votes/run.json").exists()
-    message = "runs/votes holds a run. Choose another --output, or add --overwrite.\n"
+    assert Path("runs/alike/run.json").exists()
+    message = "runs/alike holds a run. Choose another --output, or add --overwrite.\n"
     assert say(*line) == (5, "", message)
     assert say(*line, "--overwrite")[0] == 0
 
 
-def test_the_maximum(quick: Callable, tmp_path: Path) -> None:
-    code, out, _ = quick("--family", "lognormal", "--inference", "maximum")
+def test_intervals_are_calibrated_at_the_own_design(quick: Callable, tmp_path: Path) -> None:
+    code, out, _ = quick("--sbc", 12)
+    assert code == 0
+    words = "In 12 data sets simulated at this design, 90 % intervals hold the truth: mean "
+    assert re.search(words + r"\d+%\.", out)
+    result = json.loads((tmp_path / "x" / "summary.json").read_text())
+    assert len(result["sbc"]["ranks"]["mean"]) == 12
+    checks = json.loads((tmp_path / "x" / "checks.json").read_text())
+    assert checks[-1]["name"] == "calibrated intervals (SBC)"
+
+
+def test_calibration_takes_no_random_tastes(quick: Callable) -> None:
+    message = "--sbc cannot be joined with --random.\n"
+    assert quick("--sbc", 12, "--random", "x1:normal")[::2] == (2, message)
+
+
+def test_the_maximum(say: Callable, votes: Path, tmp_path: Path) -> None:
+    code, out, _ = say("fit", votes, "--inference", "maximum", "--output", tmp_path / "x")
     assert code == 0
     lines = out.splitlines()
     assert lines[1] == "fit      lognormal, maximum of the likelihood with flat priors"

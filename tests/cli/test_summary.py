@@ -1,7 +1,6 @@
 """The text of a run: counts, numbers and tables."""
 
 import math
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -54,10 +53,13 @@ def test_counts() -> None:
 
 def test_checks_line() -> None:
     checks = [
-        SimpleNamespace(name="Pareto k", value=0.31, ok=True),
-        SimpleNamespace(name="effective draws", value=12.0, ok=False),
+        {"name": "Pareto k", "value": 0.31, "ok": True},
+        {"name": "effective draws", "value": 12.0, "ok": False},
     ]
     assert checks_line(checks) == "Pareto k 0.31 ok   effective draws 12.00 FAILED"
+    lines = checks_line(6 * checks).split("\n")
+    assert len(lines) == 3
+    assert lines[1].startswith("         Pareto k")
 
 
 def test_table_shows_two_figures_of_the_sd() -> None:

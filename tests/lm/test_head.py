@@ -22,11 +22,13 @@ def full(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("tokens_a_chunk", [1, 3, 4, 100])
 @pytest.mark.parametrize("n", [1, 3, 4, 9])
+@pytest.mark.parametrize("kept", [0, 5])
 @pytest.mark.parametrize("frozen", ["nothing", "head", "hidden"])
 def test_equals_full_log_softmax(
-    n: int, tokens_a_chunk: int, frozen: str, monkeypatch: pytest.MonkeyPatch
+    n: int, tokens_a_chunk: int, kept: int, frozen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(head, "_CHUNK", tokens_a_chunk * VOCAB)
+    monkeypatch.setattr(head, "_KEEP", kept * VOCAB)
     hidden, weight, targets = inputs(n)
     hidden.requires_grad_(frozen != "hidden")
     weight.requires_grad_(frozen != "head")

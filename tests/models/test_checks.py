@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from gaussian import gaussian
 
 import mixlogit as ml
-from mixlogit.models.checks import make_checks, quadrature_error, r_hat
+from mixlogit.models.checks import elbo_gain, make_checks, quadrature_error, r_hat
 from mixlogit.models.infer import infer
 from mixlogit.models.parameters import Named
 from mixlogit.models.problem import Problem
@@ -12,6 +14,8 @@ from mixlogit.models.problem import Problem
 NAMES = [
     "Pareto k",
     "effective draws",
+    "ELBO still rising",
+    "restarts reach one mode",
     "restarts agree (R-hat)",
     "quadrature error",
     "prior weight on cv",
@@ -27,9 +31,10 @@ def named(cv, shift=0.0):
     return Named({"cv": draws + shift * np.arange(4)[:, None]})
 
 
-def checked(posterior, prior):
+def checked(posterior, prior, **changed):
     joint = Problem(made()).joint("lognormal")
     inferred = infer(joint, chains=2, draws=200, method="importance")
+    inferred = replace(inferred, **changed)
     return {check.name: check for check in make_checks(joint, inferred, posterior, prior)}
 
 
@@ -51,6 +56,30 @@ def test_restarts_that_disagree_and_data_that_say_little():
     assert checks["prior weight on cv"].advice == (
         "The data say little about the spread; collect more votes per respondent."
     )
+
+
+def test_a_bad_guide_and_several_modes():
+    """Weights without a variance, few of them that count, a guide on its way, two modes."""
+    bad = {
+        "k_hat": torch.tensor([1.2]),
+        "effective": torch.tensor([12.0]),
+        "elbo": np.linspace(-400, -380, 40).tolist(),
+        "spread_of_modes": 3.0,
+    }
+    checks = checked(named(0.2), named(1.0), **bad)
+    assert [name for name in NAMES if not checks[name].ok] == NAMES[:4]
+    assert checks["ELBO still rising"].value == pytest.approx(10 * 20 / 39)
+    assert checks["ELBO still rising"].advice == (
+        "The guide has not settled, nats in its last steps: run with --inference nuts."
+    )
+    assert checks["restarts reach one mode"].advice == (
+        "The posterior has several modes, nats apart: fit a simpler model, or use NUTS."
+    )
+
+
+def test_elbo_gain():
+    assert elbo_gain([1.0] * 7) is None
+    assert elbo_gain(np.linspace(0, -5, 40).tolist()) == 0.0
 
 
 def test_r_hat():

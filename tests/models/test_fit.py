@@ -211,3 +211,18 @@ def test_ties_are_half_votes_each_way():
     one, two = (fit(d, evidence=False, draws=400) for d in (data, split))
     assert one.to_dict()["n"]["ties"] == data.n_ties > 0
     assert np.allclose(one.summary(), two.summary(), rtol=1e-5, atol=1e-7)
+
+
+def test_items_with_groups_of_respondents():
+    data = simulated("items", groups=3).comparisons()
+    posterior = fit(data, by=["group"], evidence=False, draws=40, inference="laplace")
+    spreads = posterior.group_summary().xs("cv", level=2)
+    assert sorted(label for _, label in spreads.index) == ["g1", "g2", "g3"]
+
+
+def test_a_group_column_that_cannot_be_kept_is_refused_before_the_work():
+    made = simulated("grouped").frame.rename(columns={"group": "age/sex"})
+    data = ml.Comparisons.from_pandas(made, groups=["age/sex"])
+    message = 'Group column "age/sex" has a "/", which NetCDF reads as a path. Rename the column.'
+    with pytest.raises(UsageError, match=re.escape(message)):
+        fit(data, by=["age/sex"])

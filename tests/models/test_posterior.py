@@ -38,8 +38,10 @@ def test_dimensions_have_names(posterior):
     assert set(tree.children) == {
         "posterior",
         "prior",
+        "log_prior",
         "sample_stats",
         "log_likelihood",
+        "posterior_predictive",
         "observed_data",
         "constant_data",
     }
@@ -169,6 +171,7 @@ def test_summary_and_record(margins):
         "data_sha256",
         "elpd",
         "evidence",
+        "identified",
         "log_evidence",
         "checks",
         "verdict",

@@ -4,7 +4,6 @@ import importlib.util
 import sys
 from functools import partial
 
-import numpy as np
 import pytest
 from tree import ROOT
 
@@ -31,11 +30,3 @@ def test_two_hundred_replicates(family):
     for found in calibration.calibrate(family, 200):
         assert 0.86 <= found.coverage <= 0.94, found
         assert found.inside, found
-
-
-def test_the_band_sees_wrong_ranks():
-    rng = np.random.default_rng(1)
-    uniform = rng.random(200)
-    assert calibration.inside_band(uniform)
-    assert not calibration.inside_band(uniform**2)
-    assert not calibration.inside_band(0.5 + 0.3 * (uniform - 0.5))

@@ -1,0 +1,257 @@
+"""How much respondents differ: every measure with its posterior, as a tidy table."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import special
+
+from mixlogit.analysis.density import Array
+from mixlogit.analysis.population import Population
+from mixlogit.analysis.saved import Saved, read_run
+
+__all__ = ["MEASURES", "heterogeneity"]
+
+# name -> words, in the order of the table
+MEASURES = {
+    "cv": "coefficient of variation of strength",
+    "log_sd": "sd of log strength",
+    "ratio_90_10": "90th to 10th percentile of strength",
+    "gini": "Gini coefficient of strength",
+    "disagreement_median": "relative disagreement at the median margin",
+    "disagreement_90": "relative disagreement at the 90th percentile of margins",
+    "near_indifferent": "share within 0.05 of indifference at the median margin",
+    "reversed": "share of negative strength",
+    "cost_new": "cost of one strength for a new respondent, bits a vote",
+    "cost_known": "cost of one strength for a known respondent, bits a vote",
+    "between_groups": "share of the variance of log strength between groups",
+    "shrinkage": "weight of the own votes in individual strengths",
+    "reliability": "reliability of individual strengths",
+}
+_DRAWS, _MARGINS = 400, 100
+_NEAR = float(special.logit(0.55))
+_QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def heterogeneity(run: Any) -> pd.DataFrame:
+    """Every measure of heterogeneity of strength, with its posterior.
+
+    For `b ~ F` and a margin `m`, with `p(m) = sigmoid(b m)` and `pbar = E_F[p]`: cv; sd of log
+    strength; 90th over 10th percentile; Gini; relative disagreement
+    `Var_F[p] / (pbar (1 - pbar))`, the correlation of two answers of one respondent, at the
+    median and the 90th percentile of |margin|, so free of the margins' scale;
+    `P(|p - 1/2| < 0.05)`; `P(b < 0)`; the mean Kullback-Leibler divergence from the best single
+    strength, bits a vote, of `pbar` (a new respondent) and of each `p` (a known one); the share
+    of `Var(log b)` that lies between groups; and how far individual strengths rest on the
+    respondents' own votes: `1 - E[v_a] / Var(log b)` and `Var(m_a) / (Var(m_a) + E[v_a])`, `m_a`
+    and `v_a` the posterior mean and variance of `log b_a` (`b_a` where it can be negative).
+
+    Args:
+        run: A `Posterior`, an `xarray.DataTree` or the path of a run folder; or several of them,
+            by name.
+
+    Returns:
+        Columns `measure`, `column`, `label`, `mean`, `sd`, `q05`, `q25`, `q50`, `q75`, `q95`,
+        `note`; with several runs `run` first. `column` is empty and `label` "all" for the whole
+        population (the average group, where groups were fitted); for a group column the labels,
+        then "macro" (mean of the groups) and "micro" (weighted by comparisons). A measure that
+        the run cannot give is NaN and its note says why.
+
+    Raises:
+        StorageError: If a folder is no run, or a file of it is damaged.
+        UsageError: If it is something else.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> data = ml.simulate(600, 60, seed=1).comparisons()
+        >>> table = heterogeneity(ml.fit(data, evidence=False, draws=400))
+        >>> table.set_index("measure").loc["reversed", "note"]
+        'zero by construction: this family has no negative strengths'
+    """
+    if isinstance(run, Mapping) and not isinstance(run, xr.DataTree):
+        parts = {name: heterogeneity(one) for name, one in run.items()}
+        table: pd.DataFrame = pd.concat(parts, names=["run"]).reset_index("run")
+        return table.set_axis(range(len(table)))
+    saved = read_run(run)
+    rows = list(_whole(saved))
+    for column in _columns(saved):
+        rows += _by_group(saved, column)
+    return pd.DataFrame(rows)
+
+
+def _row(
+    measure: str, draws: Array | None, note: str = "", column: str = "", label: str = "all"
+) -> dict[str, Any]:
+    """One row of the table; NaN without draws."""
+    values = np.full(2, np.nan) if draws is None else draws
+    out = {"measure": measure, "column": column, "label": label}
+    ends = np.quantile(values, list(_QUANTILES.values()))
+    figures = {"mean": values.mean(), "sd": values.std(ddof=1)}
+    return {**out, **figures, **dict(zip(_QUANTILES, ends, strict=True)), "note": note}
+
+
+def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
+    """Rows of the whole population."""
+    people = Population.of(saved)
+    assert people is not None
+    scope = "" if saved.panel else "a tail shape of the link, not a measure of people"
+    for measure, (draws, note) in _measures(people, _sizes(saved)).items():
+        yield _row(measure, draws, note or scope)
+    stats = saved.tree["sample_stats"].to_dataset() if "sample_stats" in saved.tree else {}
+    for measure in ("shrinkage", "reliability"):
+        if measure in stats:
+            draws = np.asarray(stats[measure].to_numpy())
+            low = measure == "reliability" and draws.mean() < 0.5
+            yield _row(measure, draws, "below 0.5: name no respondent" if low else "")
+        else:
+            yield _row(measure, None, "needs respondents that share a spread of strength")
+
+
+def _by_group(saved: Saved, column: str) -> list[dict[str, Any]]:
+    """Rows of one group column: labels, averages, and the share between them."""
+    labels, sizes = _labels(saved, column), _sizes(saved)
+    people = [Population.of(saved, column, k) for k in range(len(labels))]
+    found = [_measures(each, sizes) for each in people if each is not None]
+    if len(found) < len(labels):
+        return []
+    respondents, comparisons = _counts(saved, column, len(labels))
+    rows = []
+    for measure in found[0]:
+        each = [part[measure] for part in found]
+        rows += [
+            _row(measure, draws, note, column, label)
+            for (draws, note), label in zip(each, labels, strict=True)
+        ]
+        known = [draws for draws, _ in each if draws is not None]
+        whole = np.stack(known) if len(known) == len(each) else None
+        note = next((note for _, note in each if note), "")
+        macro = None if whole is None else whole.mean(0)
+        micro = None if whole is None else np.average(whole, 0, comparisons)
+        rows.append(_row(measure, macro, note, column, "macro"))
+        rows.append(_row(measure, micro, note, column, "micro"))
+    share, note = _between([each for each in people if each is not None], respondents)
+    return [*rows, _row("between_groups", share, note, column)]
+
+
+def _between(people: list[Population], weight: Array) -> tuple[Array, str]:
+    """Share of the variance of log strength (of strength, if signed) that lies between groups."""
+    signed = any(each.signed for each in people)
+    if signed:
+        moments = [(each.mean, each.mean * each.cv) for each in people]
+    else:
+        moments = [each.log_moments() for each in people]
+    location = np.stack([mean for mean, _ in moments])
+    within = np.average(np.stack([sd for _, sd in moments]) ** 2, 0, weight)
+    between = np.average((location - np.average(location, 0, weight)) ** 2, 0, weight)
+    note = "of the variance of strength, which can be negative" if signed else ""
+    return np.asarray(between / np.maximum(between + within, 1e-300)), note
+
+
+def _measures(people: Population, sizes: Array | None) -> dict[str, tuple[Array | None, str]]:
+    """Draws of each measure of a population, and what to know about it."""
+    signed = "strength can be negative" if people.signed else ""
+    low, high = people.quantile(0.1), people.quantile(0.9)
+    crosses = bool((low <= 0).any())
+    ratio = None if crosses else high / low
+    clear = np.quantile(people.mean, 0.05) > 0
+    out: dict[str, tuple[Array | None, str]] = {
+        "cv": (people.cv, ""),
+        "log_sd": (None if signed else people.log_moments()[1], signed),
+        "ratio_90_10": (ratio, "a tenth or more is not above 0" if crosses else ""),
+        "gini": (people.gini() if clear else None, "" if clear else "the mean is not clear of 0"),
+    }
+    few = people.thinned(_DRAWS)
+    by_margin: dict[str, Callable[[Array], Array]] = {
+        "disagreement_median": lambda m: _disagreement(few, float(np.median(m))),
+        "disagreement_90": lambda m: _disagreement(few, float(np.quantile(m, 0.9))),
+        "near_indifferent": lambda m: _near(people, float(np.median(m))),
+        "cost_new": lambda m: _cost(few, m)[0],
+        "cost_known": lambda m: _cost(few, m)[1],
+    }
+    for name, of in by_margin.items():
+        usable = sizes is not None and len(sizes) > 0
+        out[name] = (of(sizes), "") if usable and sizes is not None else (None, _NO_MARGINS)
+    none = "" if people.signed else "zero by construction: this family has no negative strengths"
+    out["reversed"] = (people.below(0.0) if people.signed else np.zeros_like(people.mean), none)
+    return {name: out[name] for name in MEASURES if name in out}
+
+
+_NO_MARGINS = "the run keeps no margins of pairs"
+
+
+def _disagreement(people: Population, margin: float) -> Array:
+    """Relative disagreement at a margin: a `draw`-vector."""
+    strengths, weight = people.nodes()
+    p = special.expit(strengths * margin)
+    mean = (weight * p).sum(-1)
+    variance = (weight * (p - mean[:, None]) ** 2).sum(-1)
+    return np.asarray(variance / np.maximum(mean * (1 - mean), 1e-300))
+
+
+def _near(people: Population, margin: float) -> Array:
+    """Share of the population with `|p(m) - 1/2| < 0.05`."""
+    if margin <= 0:
+        return np.ones_like(people.mean)
+    return people.below(_NEAR / margin) - people.below(-_NEAR / margin)
+
+
+def _cost(people: Population, sizes: Array) -> tuple[Array, Array]:
+    """Mean divergence from the best single strength, for a new and a known respondent: bits."""
+    parts = np.array_split(np.sort(sizes), min(_MARGINS, len(sizes)))
+    m = np.array([part.mean() for part in parts])  # of as many votes each
+    strengths, weight = people.nodes()
+    mixed, own = np.empty((len(strengths), len(m))), np.empty((len(strengths), len(m)))
+    for k, size in enumerate(m):
+        x = strengths * size
+        p = special.expit(x)
+        mixed[:, k] = (weight * p).sum(-1)
+        own[:, k] = (weight * (p * x - np.logaddexp(0.0, x))).sum(-1)  # sum p log p of a known one
+    single = _best_single(mixed, m)
+    x = single[:, None] * m
+    cross = mixed * x - np.logaddexp(0.0, x)  # sum p log q
+    entropy = -special.entr(mixed) - special.entr(1 - mixed)
+    new, known = (entropy - cross).mean(-1), (own - cross).mean(-1)
+    return np.maximum(new, 0) / np.log(2), np.maximum(known, 0) / np.log(2)
+
+
+def _best_single(mixed: Array, m: Array) -> Array:
+    """The strength whose choice probabilities are closest to the mixed ones, by bisection."""
+    low = np.full(len(mixed), -100.0 / max(m.max(), 1e-300))
+    high = -low
+    for _ in range(60):
+        middle = (low + high) / 2
+        slope = ((mixed - special.expit(middle[:, None] * m)) * m).sum(-1)
+        low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
+    return np.asarray((low + high) / 2)
+
+
+def _columns(saved: Saved) -> list[str]:
+    """Group columns of the fit."""
+    names = [str(name) for name in saved.tree["posterior"].data_vars]
+    return [name.removeprefix("mean:") for name in names if name.startswith("mean:")]
+
+
+def _labels(saved: Saved, column: str) -> list[str]:
+    return [str(label) for label in saved.tree["posterior"][column].to_numpy()]
+
+
+def _sizes(saved: Saved) -> Array | None:
+    """Sizes of the margins, a `comparison`-vector."""
+    if "constant_data" not in saved.tree or "margin" not in saved.tree["constant_data"]:
+        return None
+    return np.abs(np.asarray(saved.tree["constant_data"]["margin"].to_numpy(), dtype=np.float64))
+
+
+def _counts(saved: Saved, column: str, n_labels: int) -> tuple[Array, Array]:
+    """Respondents (units) and comparisons of each label; alike where the run does not say."""
+    known = saved.tree["constant_data"].to_dataset() if "constant_data" in saved.tree else {}
+    if f"group:{column}" not in known:
+        return np.ones(n_labels), np.ones(n_labels)
+    code = known[f"group:{column}"].to_numpy()
+    comparisons = np.bincount(code, minlength=n_labels).astype(np.float64)
+    if "unit" not in known:
+        return comparisons, comparisons
+    pairs = np.unique(np.stack([known["unit"].to_numpy(), code]), axis=1)
+    return np.bincount(pairs[1], minlength=n_labels).astype(np.float64), comparisons

@@ -1,0 +1,119 @@
+"""Everything that a report is made of: what a run folder, or a posterior in memory, holds."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mixlogit.analysis.heterogeneity import heterogeneity
+from mixlogit.analysis.saved import Saved, read_run
+from mixlogit.errors import StorageError
+
+__all__ = ["Material", "read_material", "read_training"]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A run, as a report sees it.
+
+    Attributes:
+        name: What to call the run.
+        saved: Draws and individual strengths.
+        summary: The object of `summary.json`.
+        card: The object of `data.json`; None if there is none.
+        record: The object of `run.json`; None if there is none.
+        config: The text of `config.yaml`; None if there is none.
+        people: One row a respondent; empty without a panel.
+        tastes: One row a respondent with latent or random tastes; empty without.
+        measures: Measures of heterogeneity of the whole population that have a value, by name.
+        training: What was logged while a policy was trained, one object a log; empty without.
+    """
+
+    name: str
+    saved: Saved
+    summary: dict[str, Any]
+    card: dict[str, Any] | None = None
+    record: dict[str, Any] | None = None
+    config: str | None = None
+    people: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tastes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_material(run: Any) -> Material:
+    """What a report needs of a run.
+
+    Args:
+        run: A `Posterior`, or the path of a run folder.
+
+    Raises:
+        StorageError: If the folder is no run, or a file of it is damaged.
+        UsageError: If it is something else.
+    """
+    saved = read_run(run)
+    if hasattr(run, "to_dict"):
+        return Material(
+            str(saved.family),
+            saved,
+            run.to_dict(),
+            people=run.strengths(),
+            tastes=run.memberships(),
+            measures=_measures(saved),
+        )
+    folder = Path(run)
+    summary = _read_json(folder / "summary.json")
+    config = folder / "config.yaml"
+    return Material(
+        name=folder.resolve().name,
+        saved=saved,
+        summary=_read_json(folder / "strength.json") if summary is None else summary,
+        card=_read_json(folder / "data.json"),
+        record=_read_json(folder / "run.json"),
+        config=config.read_text(encoding="utf-8") if config.is_file() else None,
+        people=pd.read_parquet(folder / "strengths.parquet"),
+        measures=_measures(saved),
+        tastes=_tastes(folder / "tastes.parquet"),
+        training=read_training(folder),
+    )
+
+
+def _measures(saved: Saved) -> dict[str, dict[str, Any]]:
+    table = heterogeneity(saved)
+    rows = table[(table["label"] == "all") & table["mean"].notna()].to_dict("records")
+    return {str(row["measure"]): {str(k): v for k, v in row.items()} for row in rows}
+
+
+def _read_json(file: Path) -> Any:
+    """The object in a file; None if there is no such file."""
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StorageError(f"{file} is damaged: {error}", file=file) from error
+
+
+def read_training(folder: str | Path) -> list[dict[str, Any]]:
+    """What was logged at steps of a training, one object a log; none if nothing was trained.
+
+    Args:
+        folder: A run folder.
+
+    Raises:
+        StorageError: If the file is damaged.
+    """
+    file = Path(folder) / "metrics.jsonl"
+    if not file.is_file():
+        return []
+    try:
+        logs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise StorageError(f"{file} is damaged: {error}", file=file) from error
+    return [log for log in logs if "step" in log]
+
+
+def _tastes(file: Path) -> pd.DataFrame:
+    return pd.read_parquet(file) if file.is_file() else pd.DataFrame()

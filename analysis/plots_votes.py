@@ -1,0 +1,133 @@
+"""Pictures of votes against predictions: choice curve and calibration."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit
+
+from mixlogit.analysis.density import Array
+from mixlogit.analysis.population import Population
+from mixlogit.analysis.saved import Saved, read_run
+from mixlogit.analysis.style import BLUE, GREY, ORANGE, bare, heading, legend_below, new_axes
+from mixlogit.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_calibration", "plot_choice_curve"]
+
+_POINTS, _DRAWS = 120, 200
+
+
+def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
+    """Draw the probability of agreeing with a margin against its size, with binned votes.
+
+    The curve is a new respondent's, `E_F[sigmoid(b m)]`, lapse rate included. Points are the
+    observed shares by |margin|, bars where the fit expects just those shares, 90 %.
+
+    Args:
+        run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
+        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
+
+    Returns:
+        The axes.
+
+    Raises:
+        StorageError: If the folder is no run.
+        UsageError: If `run` is something else, or keeps no votes by margin.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> data = ml.simulate(600, 60, seed=1).comparisons()
+        >>> plot_choice_curve(ml.fit(data, evidence=False, draws=400)).get_xlabel()
+        'size of the margin'
+    """
+    saved = read_run(run)
+    people = Population.of(saved)
+    if "bin_margin" not in saved.tree["constant_data"] or people is None:
+        raise UsageError("A choice curve needs votes with margins other than 0.")
+    at = saved.tree["constant_data"]["bin_margin"].to_numpy()
+    observed = saved.tree["observed_data"]["agreeing"].to_numpy()
+    made = saved.draws("agreeing", "posterior_predictive")
+    assert made is not None
+    ax = new_axes(ax)
+    size = np.linspace(0.0, 1.06 * float(at.max()), _POINTS)
+    low, middle, high = np.quantile(_agreement(saved, people, size), [0.05, 0.5, 0.95], axis=0)
+    ax.axhline(0.5, color=GREY, linewidth=0.8)
+    ax.fill_between(size, low, high, color=BLUE, alpha=0.25, linewidth=0)
+    ax.plot(size, middle, color=BLUE, linewidth=2, label="a new respondent, 90 % band")
+    least, most = np.quantile(made, [0.05, 0.95], axis=0)
+    ax.vlines(at, least, most, color=ORANGE, linewidth=5, alpha=0.5,
+              label="expected of these votes, 90 %")  # fmt: skip
+    ax.plot(at, observed, "o", color="black", markersize=4, label="observed")
+    ax.set_xlim(0, size[-1])
+    ax.set_ylim(min(0.48, float(observed.min()) - 0.02), 1.0)
+    ax.set_xlabel("size of the margin")
+    ax.set_ylabel("share that agree with its sign")
+    bare(ax)
+    heading(ax, "Choice curve")
+    legend_below(ax)
+    return ax
+
+
+def _agreement(saved: Saved, people: Population, size: Array) -> Array:
+    """Probability of agreement at each size of margin, `draw x size`."""
+    kept = people.thinned(_DRAWS)
+    strengths, weights = kept.nodes()
+    p = (weights[:, :, None] * expit(strengths[:, :, None] * size)).sum(1)
+    lapse = saved.draws("lapse")
+    if lapse is None:
+        return np.asarray(p)
+    every = np.linspace(0, len(lapse) - 1, len(p)).round().astype(int)
+    rate = lapse[every][:, None]
+    return np.asarray(rate / 2 + (1 - rate) * p)
+
+
+def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
+    """Draw observed frequencies against predicted probabilities, by isotonic regression.
+
+    Every vote is predicted without itself, and turned so that the likelier answer comes first.
+    Where the probabilities are right the line stays in the band nine times out of ten
+    (Dimitriadis, Gneiting and Jordan, PNAS 118, 2021).
+
+    Args:
+        run: As for `plot_choice_curve`.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+
+    Raises:
+        StorageError: If the folder is no run.
+        UsageError: If `run` is something else, or keeps no predictions.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> data = ml.simulate(600, 60, seed=1).comparisons()
+        >>> plot_calibration(ml.fit(data, evidence=False, draws=400)).get_ylabel()
+        'observed frequency'
+    """
+    predictive = read_run(run).tree.get("posterior_predictive")
+    if predictive is None or "calibration_observed" not in predictive:
+        raise UsageError("This run keeps no predictions of its votes.")
+    x, y, low, high = (
+        predictive[f"calibration_{name}"].to_numpy()
+        for name in ("predicted", "observed", "low", "high")
+    )
+    ax = new_axes(ax, (4.8, 4.6))
+    ax.fill_between(x, low, high, color=GREY, alpha=0.3, linewidth=0, label="90 % band if right")
+    ax.plot([0.5, 1], [0.5, 1], color=GREY, linewidth=1, linestyle="--")
+    ax.plot(x, y, color=BLUE, linewidth=2, drawstyle="steps-mid", label="observed")
+    if "probability_without" in predictive:
+        p = predictive["probability_without"].to_numpy()
+        strip = ax.inset_axes((0, 0, 1, 0.12), sharex=ax)
+        strip.hist(np.maximum(p, 1 - p), bins=40, range=(0.5, 1.0), color=GREY, alpha=0.8)
+        strip.axis("off")
+    ax.set_xlim(0.5, 1.0)
+    ax.set_ylim(min(0.38, float(y.min()) - 0.02), 1.01)
+    ax.set_xlabel("predicted probability of the likelier answer")
+    ax.set_ylabel("observed frequency")
+    bare(ax)
+    heading(ax, "Calibration (below: how often each probability)")
+    legend_below(ax)
+    return ax

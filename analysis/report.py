@@ -1,0 +1,72 @@
+"""The report of a run: one HTML file without scripts or outside requests."""
+
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from mixlogit.analysis.material import Material, read_material
+from mixlogit.analysis.report_sections import SECTIONS
+from mixlogit.run import write_text
+
+__all__ = ["render_report", "report"]
+
+# no script, no outside request: styles are inline, pictures are part of the page
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def report(run: Any, output: str | Path | None = None) -> Path:
+    """Write the report of a run: verdict, alerts, data, strength, people, checks, limits.
+
+    One HTML file under 2 MB with inline SVG pictures, readable on paper and without colour. It
+    needs neither torch nor Pyro. Names in it (respondents, groups, columns, files) are escaped.
+
+    Args:
+        run: The path of a run folder, or a `Posterior`.
+        output: Where to write; by default `report.html` in the run folder.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        StorageError: If the folder is no run, a file of it is damaged, or nothing can be
+            written.
+        UsageError: If `run` is something else, or a posterior in memory comes without `output`.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> from tempfile import mkdtemp
+        >>> data = ml.simulate(600, 60, seed=1).comparisons()
+        >>> posterior = ml.fit(data, evidence=False, draws=400)
+        >>> report(posterior, Path(mkdtemp()) / "report.html").name
+        'report.html'
+    """
+    from mixlogit.errors import UsageError
+
+    if output is None:
+        if not isinstance(run, str | Path):
+            raise UsageError("A posterior in memory has no folder: name an output file.")
+        output = Path(run) / "report.html"
+    write_text(Path(output), render_report(read_material(run)))
+    return Path(output)
+
+
+def render_report(material: Material) -> str:
+    """The page, as text.
+
+    Args:
+        material: The run.
+    """
+    from jinja2 import Environment
+
+    here = files("mixlogit.analysis")
+    template = (here / "report.html.j2").read_text(encoding="utf-8")
+    found = (make(material) for make in SECTIONS)
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return page.from_string(template).render(
+        name=material.name,
+        policy=_POLICY,
+        style=(here / "report.css").read_text(encoding="utf-8"),
+        written=time.strftime("%Y-%m-%d %H:%M"),
+        sections=[section for section in found if section is not None],
+    )

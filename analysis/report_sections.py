@@ -1,0 +1,387 @@
+"""The sections of a report, each made from a run by a function of its own."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from mixlogit.analysis.figure_svg import inline_svg
+from mixlogit.analysis.heterogeneity import MEASURES
+from mixlogit.analysis.limits import limits
+from mixlogit.analysis.material import Material
+from mixlogit.analysis.plots import describe_strength, plot_strength
+from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
+from mixlogit.analysis.plots_inference import plot_elbo, plot_trace
+from mixlogit.analysis.plots_people import plot_k_hat, plot_shrinkage
+from mixlogit.analysis.plots_tastes import plot_memberships, plot_profiles
+from mixlogit.analysis.plots_training import plot_training
+from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
+from mixlogit.analysis.words import PARAMETERS, figure, interval_cells
+
+__all__ = ["SECTIONS", "Picture", "Section", "Table"]
+
+_EXTREMES = 5
+_INTERVAL = ["mean", "sd", "5 %", "95 %"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first cell of a row names it.
+
+    Attributes:
+        head: Names of the columns, the first one's too.
+        rows: Cells, row by row.
+        caption: What it shows.
+    """
+
+    head: list[str]
+    rows: list[list[str]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture with a caption.
+
+    Attributes:
+        svg: The SVG element, its description included.
+        caption: How to read it.
+    """
+
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the page.
+
+    Attributes:
+        key: Anchor in the page.
+        title: The heading.
+        text: Paragraphs.
+        alerts: What is wrong, each with what to do.
+        points: A list of sentences.
+        tables: Tables.
+        pictures: Pictures.
+        code: A command or a file, to be shown as it is.
+    """
+
+    key: str
+    title: str
+    text: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    code: list[str] = field(default_factory=list)
+
+
+def _picture(key: str, make: Callable[[], Any], words: str, caption: str) -> Picture:
+    return Picture(inline_svg(make(), key, words), caption)
+
+
+def verdict(run: Material) -> Section:
+    """What was learnt, in three sentences."""
+    said = list(run.summary["verdict"]["sentences"])
+    found = run.measures
+    row = found.get("disagreement_median")
+    if run.saved.panel and row is not None:
+        low, high = figure(row["q05"]), figure(row["q95"])
+        said.insert(
+            1,
+            f"Relative disagreement at the median margin is {figure(row['mean'])} (90 %: {low} to "
+            f"{high}): 0 if all respondents answered with the same probability, 1 if each were "
+            "certain of an answer of their own.",
+        )
+    return Section("verdict", "Verdict", text=said[:3])
+
+
+def alerts(run: Material) -> Section:
+    """Failed checks first, then warnings about the data."""
+    failed = [check for check in run.summary["checks"] if not check["ok"]]
+    words = [
+        f"{check['name']}: {figure(check['value'])} (limit {figure(check['threshold'])}). "
+        f"{check['advice']}"
+        for check in failed
+    ]
+    warned = [] if run.card is None else [w["message"] for w in run.card.get("warnings", [])]
+    fine = [] if words or warned else ["Every check holds, and nothing in the data was odd."]
+    return Section("alerts", "Alerts", text=fine, alerts=words, points=warned)
+
+
+def data(run: Material) -> Section:
+    """How many of what, and where from."""
+    names = {
+        "comparisons": "comparisons",
+        "choice_sets": "choice sets",
+        "respondents": "respondents",
+        "ties": "ties",
+        "dropped": "rows dropped",
+        "items": "items",
+        "components": "groups of connected items",
+        "features": "features",
+    }
+    n = run.summary["n"]
+    rows = [[words, f"{n[key]:,}"] for key, words in names.items() if n.get(key)]
+    rows += [[f"labels of {name}", f"{count:,}"] for name, count in n.get("groups", {}).items()]
+    if len(run.people) and "n" in run.people:
+        median, most = run.people["n"].median(), run.people["n"].max()
+        rows.append(["comparisons of a respondent, median", f"{median:,.0f}"])
+        rows.append(["comparisons of a respondent, most", f"{most:,.0f}"])
+    card = run.card or {}
+    why = list(card.get("identified", {}).get("why", []))
+    source = [f"Read from {card['source']}."] if card.get("source") else []
+    return Section(
+        "data", "Data", text=source, points=why, tables=[Table(["what", "number"], rows)]
+    )
+
+
+def strength(run: Material) -> Section:
+    """The posterior of the population, its picture, and measures of heterogeneity."""
+    rows = [
+        [PARAMETERS.get(name, name), *interval_cells(values)]
+        for name, values in run.summary["parameters"].items()
+    ]
+    tables = [Table(["parameter", *_INTERVAL], rows, "Posterior of the population")]
+    shown = [
+        [MEASURES[name], *interval_cells(row)]
+        for name, row in run.measures.items()
+        if name not in run.summary["parameters"] and not row["note"]
+    ]
+    if run.saved.panel and shown:
+        tables.append(Table(["measure", *_INTERVAL], shown, "How much respondents differ"))
+    caption = (
+        "Solid: posterior median of the distribution of strength; band: 90 %; dashed: the prior. "
+        "Below the line: posterior means of respondents, pulled towards the population."
+    )
+    words = describe_strength(run.saved)
+    picture = _picture("strength", lambda: plot_strength(run.saved), words, caption)
+    return Section("strength", "Strength", tables=tables, pictures=[picture])
+
+
+def respondents(run: Material) -> Section | None:
+    """Individual strengths: how far they are pulled in, and the extremes."""
+    people = run.people
+    if not run.saved.panel or len(people) < 2 or "mean" not in people:
+        return None
+    order = people.sort_values("mean")
+    ends = pd.concat([order.iloc[:_EXTREMES], order.iloc[len(order) - _EXTREMES :]])
+    rows = (
+        [
+            [str(row["respondent"]), f"{row['n']:,.0f}", *interval_cells(row)]
+            for _, row in ends[~ends.index.duplicated()].iterrows()
+        ]
+        if len(order) > _EXTREMES
+        else []
+    )
+    head = ["respondent", "n", *_INTERVAL]
+    caption = f"The {_EXTREMES} weakest and the {_EXTREMES} strongest by posterior mean"
+    pictures = []
+    if {"margin", "unit"} <= set(run.saved.tree["constant_data"].data_vars):
+        low, high = np.quantile(people["mean"], [0.05, 0.95])
+        words = (
+            f"Individual strengths: {len(people):,} posterior means, the middle 90 % from "
+            f"{low:.2g} to {high:.2g}, against estimates from own votes alone."
+        )
+        pictures.append(
+            _picture(
+                "shrinkage",
+                lambda: plot_shrinkage(run.saved),
+                words,
+                "On the diagonal nothing is borrowed from the population, on the dotted line "
+                "nearly everything. The fewer the votes, the more is borrowed.",
+            )
+        )
+    return Section(
+        "respondents", "Respondents", tables=[Table(head, rows, caption)], pictures=pictures
+    )
+
+
+def groups(run: Material) -> Section | None:
+    """Each group with its interval, macro and micro averages, and the weakest group."""
+    if not run.summary.get("groups"):
+        return None
+    pictures, text = [], []
+    for k, (column, labels) in enumerate(run.summary["groups"].items()):
+        mean = {label: values["mean"] for label, values in labels.items() if "mean" in values}
+        if not mean:
+            continue
+        worst = min(mean, key=lambda label: float(mean[label]["mean"]))
+        low, high = figure(mean[worst]["q05"]), figure(mean[worst]["q95"])
+        words = (
+            f"Weakest by {column}: {worst}, mean {figure(mean[worst]['mean'])} ({low} to {high})."
+        )
+        text.append(words)
+        for kind, plot in (("forest", plot_groups), ("ridge", plot_ridge)):
+            if kind == "ridge" and run.saved.family not in ("lognormal", "gamma", "normal"):
+                continue
+            caption = (
+                "Thick: 50 %, thin: 90 % interval; diamonds: macro (mean of groups) and micro "
+                "(weighted by comparisons)."
+                if kind == "forest"
+                else "Median density of strength within each group."
+            )
+            pictures.append(
+                _picture(f"{kind}{k}", partial(plot, run.saved, column), words, caption)
+            )
+    return Section("groups", "Groups", text=text, pictures=pictures)
+
+
+def tastes(run: Material) -> Section | None:
+    """Taste against strength: what each class prefers, and how surely people belong to one."""
+    record = run.summary.get("tastes") or {}
+    classes = record.get("classes")
+    if not classes:
+        return None
+    rows = [
+        [f"class {name}", *interval_cells(each["share"]), f"{each['respondents']:,.0f}"]
+        for name, each in classes.items()
+    ]
+    sure = record["mean_largest_membership"]
+    text = [
+        f"Respondents belong to their most probable class with probability {sure:.2f} on average."
+    ]
+    words = f"Profiles of {len(classes)} classes of taste, with 90 % intervals."
+    caption = "Where intervals of two classes lie apart, people of these classes disagree."
+    pictures = [_picture("profiles", lambda: plot_profiles(run.saved), words, caption)]
+    if len(run.tastes):
+        caption = "Near 1: surely of that class; near the left end: their votes do not tell."
+        pictures.append(_picture("memberships", lambda: plot_memberships(run), text[0], caption))
+    head = ["class", *_INTERVAL, "respondents, expected"]
+    tables = [Table(head, rows, "Share of each class")]
+    return Section("tastes", "Taste", text=text, tables=tables, pictures=pictures)
+
+
+def prediction(run: Material) -> Section:
+    """Does it predict: held-out votes, elpd, choice curve, calibration."""
+    held_out, elpd = run.summary.get("held_out"), run.summary.get("elpd")
+    rows = []
+    if elpd:
+        per = f"a new {elpd['per']}"
+        rows.append([f"elpd of {per}", f"{elpd['estimate']:,.1f}", f"{elpd['se']:,.1f}"])
+    if held_out:
+        rows.append(["log score of a held-out vote, nats", f"{held_out['log_score']:.4f}", ""])
+        if "gain_millinats" in held_out:
+            gain, se = held_out["gain_millinats"], held_out["se"]
+            rows.append(
+                ["gain over one strength for all, milli-nats", f"{gain:+.1f}", f"{se:.1f}"]
+            )
+        if held_out.get("accuracy") is not None:
+            rows.append(["accuracy on held-out votes", f"{held_out['accuracy']:.3f}", ""])
+    tables = [Table(["what", "estimate", "standard error"], rows)] if rows else []
+    return Section("prediction", "Does it predict?", tables=tables, pictures=list(_of_votes(run)))
+
+
+def _of_votes(run: Material) -> Iterator[Picture]:
+    tree = run.saved.tree
+    groups: Any = tree.children
+    predictive = groups.get("posterior_predictive", {})
+    made = run.saved.draws("agreeing", "posterior_predictive") if predictive else None
+    if made is not None and "bin_margin" in tree["constant_data"]:
+        observed = tree["observed_data"]["agreeing"].to_numpy()
+        low, high = np.quantile(made, [0.05, 0.95], axis=0)
+        inside = int(((observed >= low) & (observed <= high)).sum())
+        words = (
+            f"Choice curve: the observed share lies where the fit expects it in {inside} of "
+            f"{len(observed)} bins of the margin."
+        )
+        caption = "Points outside the orange bars mean that the shape of the curve is wrong."
+        yield _picture("curve", lambda: plot_choice_curve(run.saved), words, caption)
+    if "calibration_observed" in predictive:
+        words = "Calibration: observed frequency of the likelier answer by predicted probability."
+        caption = (
+            "Each vote is predicted without itself. A line outside the band means that "
+            "probabilities are too bold (below the diagonal) or too timid (above)."
+        )
+        yield _picture("calibration", lambda: plot_calibration(run.saved), words, caption)
+
+
+def checks(run: Material) -> Section:
+    """Every check with its value, its limit and what to do."""
+    rows = [
+        [
+            check["name"],
+            figure(check["value"]),
+            figure(check["threshold"]),
+            "ok" if check["ok"] else "FAILED",
+            check["advice"],
+        ]
+        for check in run.summary["checks"]
+    ]
+    head = ["check", "value", "limit", "verdict", "if it fails"]
+    pictures, saved = [], run.saved
+    stats = saved.tree["sample_stats"]
+    name = next((n for n in ("cv", "mean") if n in saved.tree["posterior"]), None)
+    if name is not None:
+        words = f"Draws of {name} by restart of the inference."
+        pictures.append(
+            _picture("trace", lambda: plot_trace(saved, name), words, "Restarts should agree.")
+        )
+    if stats["elbo"].size:
+        words = "The guide's evidence lower bound over its steps."
+        pictures.append(_picture("elbo", lambda: plot_elbo(saved), words, "It should be level."))
+    if "loo_k_hat" in stats:
+        n = int((stats["loo_k_hat"].to_numpy() > 0.7).sum())
+        words = f"Pareto k of leaving out each unit: {n} above 0.7."
+        caption = "Above 0.7 the leave-one-out density of that unit is not reliable."
+        pictures.append(_picture("khat", lambda: plot_k_hat(saved), words, caption))
+    return Section("checks", "Inference checks", tables=[Table(head, rows)], pictures=pictures)
+
+
+def alignment(run: Material) -> Section | None:
+    """Loss, margins and strength over the steps of a training."""
+    if not run.training:
+        return None
+    captions: dict[Any, str] = {
+        "loss": "Where the held-out line rises while the loss falls, the policy overfits.",
+        "margins": "How far the policy has moved from the reference.",
+        "strength": "A parameter of training; the estimate is the one fitted afterwards, above.",
+    }
+    logged = {key for log in run.training for key in log}
+    needs = {"loss": "loss", "margins": "margins", "strength": "strength/cv"}
+    pictures = [
+        _picture(
+            f"training-{what}",
+            partial(plot_training, run.training, what),
+            f"{what} over {run.training[-1]['step']:,} optimiser steps.",
+            caption,
+        )
+        for what, caption in captions.items()
+        if needs[what] in logged
+    ]
+    return Section("alignment", "Alignment", pictures=pictures)
+
+
+def reproduce(run: Material) -> Section | None:
+    """The command, versions, seed and checksum."""
+    if run.record is None:
+        return None
+    command = " ".join(str(part) for part in run.record.get("command") or [])
+    versions = run.record.get("versions", {})
+    rows = [[name, str(version)] for name, version in versions.items()]
+    rows.insert(0, ["seed", str(run.record.get("seed"))])
+    if run.card and run.card.get("sha256"):
+        rows.insert(1, ["sha256 of the data", str(run.card["sha256"])])
+    code = [part for part in (command, run.config) if part]
+    return Section(
+        "reproduce", "How to reproduce", code=code, tables=[Table(["what", "value"], rows)]
+    )
+
+
+def what_limits(run: Material) -> Section:
+    """What these data cannot say."""
+    row = run.measures.get("reliability")
+    reliability = None if row is None else float(row["mean"])
+    said = limits(run.summary, run.card, reliability)
+    return Section("limits", "What these data cannot say", points=said)
+
+
+SECTIONS: list[Callable[[Material], Section | None]] = [
+    verdict, alerts, data, strength, respondents, groups, tastes, prediction, checks, alignment,
+    reproduce, what_limits,
+]  # fmt: skip

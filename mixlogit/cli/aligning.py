@@ -1,0 +1,85 @@
+"""From DATA and a model to a run folder with a policy: train, fit, write, say what was learnt."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixlogit.cli.fitting import CHECK_FAILED, run_path
+from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.report import report_text
+from mixlogit.cli.summary import data_line, number
+from mixlogit.cli.terminal import Terminal
+from mixlogit.run import write_text
+
+if TYPE_CHECKING:
+    from mixlogit.align.aligned import Aligned
+    from mixlogit.data import Comparisons
+
+__all__ = ["run_align"]
+
+_TEXTS = "summary.txt"
+
+
+def run_align(call: Invocation, options: Mapping[str, Any]) -> int:
+    """Train a policy and write its run folder.
+
+    Args:
+        call: The call of `mixlogit align`.
+        options: Its own options.
+
+    Returns:
+        Exit code: 4 if a check failed.
+    """
+    import mixlogit as ml
+
+    path = run_path(call)
+    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes this one speaks
+    terminal = call.terminal if first else Terminal(quiet=True)
+    before = (path / "run.json").is_file() and not call.overwrite
+    columns = {name: value for name, value in call.columns.items() if value is not None}
+    by, data = columns.pop("groups"), columns.pop("data")
+    given = {name: value for name, value in options.items() if value is not None}
+    with terminal.progress("align", "steps") as show:
+        aligned = ml.align(
+            data,
+            **columns,
+            **given,
+            **call.more,
+            by=by,
+            output=path,
+            seed=call.seed,
+            overwrite=call.overwrite,
+            command=["mixlogit", *call.argv],
+            progress=show,
+            finish=_add_texts,
+        )
+    texts = path / _TEXTS  # not there if it was made from Python
+    terminal.say(texts.read_text(encoding="utf-8").rstrip() if texts.is_file() else repr(aligned))
+    terminal.say(f"{path} was finished before; no step was added." if before else f"Wrote {path}")
+    terminal.result(aligned.to_dict())
+    return 0 if not first or all(check.ok for check in aligned.checks) else CHECK_FAILED
+
+
+def _add_texts(folder: Path, aligned: "Aligned", data: "Comparisons") -> None:
+    """The files that people look at: a text and pictures."""
+    from mixlogit.analysis import save_plot
+
+    posterior, result = aligned.posterior, aligned.to_dict()
+    text = f"data     {data_line(data)}\n{_training_line(result)}\n"
+    text += report_text(posterior, result)
+    write_text(folder / _TEXTS, text + "\n")
+    for suffix in ("svg", "png"):
+        save_plot(posterior, folder / f"strength.{suffix}")
+
+
+def _training_line(result: Mapping[str, Any]) -> str:
+    """How the training went, in one line."""
+    told, seconds = result["train"], result["seconds"]["train"]
+    parts = [f"{result['steps']:,} steps in {seconds:,.1f} s"]
+    if "loss" in told:
+        parts.append(f"loss {told['loss']:.4f}")
+        parts.append(f"{told['accuracy']:.0%} of margins agree with the choice")
+    if result["eval"] is not None:
+        parts.append(f"held out: accuracy {number(result['eval']['accuracy'])}")
+    return "train    " + ", ".join(parts)

@@ -1,0 +1,204 @@
+"""What the data say about mean, spread and lapse rate, apart from the prior."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mixlogit.models.infer import Inferred
+from mixlogit.models.joint import LogJoint
+from mixlogit.models.parameters import Named
+from mixlogit.models.problem import Problem
+from mixlogit.models.thin import thinned
+
+__all__ = ["Identified", "Information", "identify", "information_at_mode"]
+
+_SITES = {"log_mean": "mean", "normal_cv": "cv", "normal_lapse": "lapse"}
+_DRAWS, _ROWS = 8, 20_000
+
+
+@dataclass(frozen=True)
+class Information:
+    """Observed information of the data about the population, in units of the prior's.
+
+    In the program's coordinates the priors of cv and of the lapse rate are standard normal, and
+    that of log mean is scaled to be: the prior's information is the identity matrix. In a
+    direction with information 0 the data say nothing, with 1 as much as the prior.
+
+    Attributes:
+        parameters: Names, in the order of the matrix.
+        eigenvalues: Of the information, rising.
+        weakest: The direction of the smallest one, a weight for each parameter.
+        correlation: Correlations of the maximum-likelihood estimates; None where the data's
+            information is singular.
+    """
+
+    parameters: tuple[str, ...]
+    eigenvalues: tuple[float, ...]
+    weakest: tuple[float, ...]
+    correlation: tuple[tuple[float, ...], ...] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Identified:
+    """What the data can tell.
+
+    Attributes:
+        respondents: Respondents; None where there are none.
+        repeaters: Those with two judgements or more.
+        pairs: Pairs of judgements by one respondent, `sum n (n - 1) / 2`: what tells a spread of
+            people from the shape of the link.
+        margin: Median and 90th percentile of |margin|, where margins are given.
+        information: About the parameters of the fit.
+        with_lapse: The same when votes may be random, where that was weighed.
+        contraction: 1 - posterior variance / prior variance, by parameter.
+        rescaled: Largest change of the log posterior, nats, when all margins are doubled and
+            strength halved; None where margins are latent.
+        sentences: In words.
+    """
+
+    respondents: int | None
+    repeaters: int | None
+    pairs: int | None
+    margin: tuple[float, float] | None
+    information: Information | None
+    with_lapse: Information | None
+    contraction: dict[str, float]
+    rescaled: float | None
+    sentences: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a JSON object."""
+        out = dict(vars(self))
+        for name in ("information", "with_lapse"):
+            out[name] = None if out[name] is None else out[name].to_dict()
+        return out
+
+
+def information_at_mode(joint: LogJoint, inferred: Inferred) -> Information | None:
+    """The data's information about (mean, cv, lapse) at the mode, others integrated out.
+
+    Args:
+        joint: A fitted program.
+        inferred: Its result.
+
+    Returns:
+        None where the program has none of these parameters.
+    """
+    sites = [site for site in joint.sites if site.name in _SITES]
+    if not sites:
+        return None
+    names = tuple(_SITES[site.name] for site in sites)
+    index = torch.tensor([site.start for site in sites])
+    precision = -inferred.mode.hessian[0]
+    other = torch.ones(len(precision), dtype=torch.bool)
+    other[index] = False
+    about = precision[index][:, index]
+    if bool(other.any()):
+        cross = precision[index][:, other]
+        about = about - cross @ torch.linalg.pinv(precision[other][:, other]) @ cross.T
+    sd = [joint.spec.priors.log_mean_sd if name == "mean" else 1.0 for name in names]
+    scale = torch.tensor(sd, dtype=torch.float64)
+    matrix = scale * about * scale.unsqueeze(-1) - torch.eye(len(names), dtype=torch.float64)
+    values, vectors = torch.linalg.eigh(matrix)
+    correlation = None
+    if float(values[0]) > 1e-6:
+        covariance = torch.linalg.inv(matrix)
+        root = covariance.diagonal().sqrt()
+        correlation = tuple(tuple(row) for row in (covariance / root / root[:, None]).tolist())
+    weakest = vectors[:, 0] * vectors[:, 0].abs().max().sign()
+    return Information(names, tuple(values.tolist()), tuple(weakest.tolist()), correlation)
+
+
+def identify(
+    problem: Problem,
+    joint: LogJoint,
+    inferred: Inferred,
+    named: Named,
+    prior: Named,
+    with_lapse: Information | None,
+) -> Identified:
+    """What the data identify.
+
+    Args:
+        problem: The data.
+        joint: The fitted program.
+        inferred: Its result.
+        named: Posterior parameters.
+        prior: Prior parameters.
+        with_lapse: From the model with a lapse rate that the evidence fitted.
+    """
+    data: Any = problem.data
+    respondents = repeaters = pairs = None
+    if data.respondent is not None:
+        counts = data.respondent.counts()
+        respondents, repeaters = len(counts), int((counts >= 2).sum())
+        pairs = int((counts * (counts - 1) // 2).sum())
+    margin = None
+    if data.kind == "margin":
+        low, high = np.quantile(data.margin.abs().numpy(), [0.5, 0.9])
+        margin = float(low), float(high)
+    return Identified(
+        respondents,
+        repeaters,
+        pairs,
+        margin,
+        information_at_mode(joint, inferred),
+        with_lapse,
+        _contraction(named.values, prior.values),
+        _rescaled(problem, joint, inferred.theta) if margin else None,
+        tuple(_sentences(problem, repeaters, pairs)),
+    )
+
+
+def _contraction(
+    posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    """How much narrower than its prior each parameter with one value a draw became."""
+    out = {}
+    for name, value in posterior.items():
+        if value.ndim == 2 and name != "p_negative":
+            log = name == "mean" and bool((value > 0).all()) and bool((prior[name] > 0).all())
+            after, before = (np.log(value), np.log(prior[name])) if log else (value, prior[name])
+            out[name] = float(1 - after.var() / max(before.var(), 1e-300))
+    return out
+
+
+def _rescaled(problem: Problem, joint: LogJoint, theta: Tensor) -> float:
+    """Largest change of the log posterior when margins are doubled and strengths halved."""
+    if problem.panel and len(problem.index) > _ROWS:
+        problem = problem.part(_ROWS, 0)
+        joint = problem.joint(joint.spec.family, lapse=joint.spec.lapse)
+    doubled = problem.rescaled(2.0).joint(joint.spec.family, lapse=joint.spec.lapse)
+    flat = theta.reshape(-1, 1, joint.size)
+    flat = flat[thinned(len(flat), _DRAWS)]
+    moved = flat.clone()
+    for site in joint.sites:
+        if site.name == "log_mean":
+            moved[..., site.start] -= np.log(2.0)
+    with torch.no_grad():
+        return float((joint(flat) - doubled(moved)).abs().max())
+
+
+def _sentences(problem: Problem, repeaters: int | None, pairs: int | None) -> list[str]:
+    if not problem.panel:
+        said = [
+            "The spread is one of comparisons: it bends the choice curve, and cannot be told from "
+            "random votes, a wrong link or margins with errors.",
+        ]
+        if repeaters:
+            said.append(f"{repeaters:,} respondents judged twice or more; a panel would use that.")
+        return said
+    assert repeaters is not None
+    assert pairs is not None
+    return [
+        f"{repeaters:,} respondents judged twice or more ({pairs:,} pairs of judgements by one "
+        "respondent): only these tell how people differ."
+    ]

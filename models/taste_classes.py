@@ -1,0 +1,90 @@
+"""Latent classes of taste: each class has utilities of its own and a share."""
+
+from typing import Any
+
+import pyro
+import pyro.distributions as dist
+import torch
+from torch import Tensor
+
+from mixlogit.choice.taste_classes import Classified
+from mixlogit.models import sites
+from mixlogit.models.basis import sum_to_zero_basis
+from mixlogit.models.quantile import half_normal_from_normal
+from mixlogit.models.sites import Spec
+
+__all__ = ["share_basis", "share_scale", "taste_classes"]
+
+_SHARE_SD = 1.5  # prior sd of the log shares' coordinates
+
+
+def taste_classes(likelihood: Any, spec: Spec) -> Classified:
+    """Pyro program: utilities and shares of latent classes, one distribution of strength.
+
+    The class of a respondent is enumerated and its strength integrated inside the likelihood.
+    Mean strength is 1 in every class: the utilities carry the scale. The prior is the same for
+    all orders of the classes. Group columns act on the shares: a multinomial logit.
+
+    Sites: `utilities_free` (`class_ x free`), independent Normal(0, utility_sd);
+    `taste_logits`, Normal(0, 1.5) coordinates of log shares that sum to zero; per group column
+    `normal_scale_taste:COLUMN` and `z_taste:COLUMN` (`label x class_ - 1`).
+
+    Args:
+        likelihood: A `TasteClassLikelihood`.
+        spec: What to sample; anchored, with `n_utilities` and `n_tastes`.
+    """
+    shape = (spec.n_tastes, spec.n_utilities)
+    zero = torch.zeros((), dtype=torch.float64)
+    free = pyro.sample(
+        "utilities_free",
+        dist.Normal(zero, spec.priors.utility_sd).expand(shape).to_event(2),
+    )
+    values = free if spec.utility_basis is None else free @ spec.utility_basis
+    family = sites.strength(spec, None, values.shape[:-2])
+    sampled = Classified(
+        family,
+        sites.lapse_rate(spec),
+        values,
+        sites.outcome_parameters(spec),
+        _log_shares(spec),
+    )
+    if len(family.batch_shape) == 1:  # a single execution of the program
+        lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
+        one = type(family)(**lifted, validate_args=False)
+        others = (x if x is None else x.unsqueeze(0) for x in sampled[1:])
+        total = likelihood(one, *others)[0]
+    else:
+        total = likelihood(*sampled)
+    pyro.factor("panels", total.sum(-1))
+    return sampled
+
+
+def share_basis(n_classes: int) -> Tensor:
+    """Orthonormal coordinates of log shares that sum to zero: `class_ - 1 x class_`.
+
+    Example:
+        >>> share_basis(2).round(decimals=3).tolist()
+        [[0.707, -0.707]]
+    """
+    return sum_to_zero_basis(torch.zeros(n_classes, dtype=torch.long))
+
+
+def _log_shares(spec: Spec) -> Tensor:
+    """Log shares of every block: `... x block x class_`."""
+    zero, size = torch.zeros((), dtype=torch.float64), spec.n_tastes - 1
+    logits = pyro.sample("taste_logits", dist.Normal(zero, _SHARE_SD).expand((size,)).to_event(1))
+    logits = logits.unsqueeze(-2)
+    for group in spec.groups:
+        normal = pyro.sample(f"normal_scale_taste:{group.column}", dist.Normal(zero, 1.0))
+        scale = share_scale(normal, spec).unsqueeze(-1).unsqueeze(-1)
+        shape = (len(group.labels), size)
+        z = pyro.sample(
+            f"z_taste:{group.column}", dist.Normal(zero, 1.0).expand(shape).to_event(2)
+        )
+        logits = logits + scale * z[..., group.level, :]
+    return torch.log_softmax(logits @ share_basis(spec.n_tastes), -1)
+
+
+def share_scale(normal: Tensor, spec: Spec) -> Tensor:
+    """Sd of a group column's effects on log shares, HalfNormal(2 group_scale), by quantile."""
+    return half_normal_from_normal(normal, 2.0 * spec.priors.group_scale)
