@@ -230,11 +230,11 @@ def _fitted(
     record: dict[str, Any], each: pd.Series, votes: pd.DataFrame | None, name: str
 ) -> Fitted:
     evidence, asked = record["log_evidence"], record["arguments"]
-    by = bool(asked["by"]) or asked["covariates"] is not None
+    by = (bool(asked["by"]) and asked["tastes"] == 1) or asked["covariates"] is not None
     return Fitted(
         name,
         strength=record["family"] != "fixed" or by,
-        taste=bool(asked["random"]),
+        taste=bool(asked["random"]) or asked["tastes"] > 1,
         record=record,
         log_evidence=None if evidence is None else evidence["estimate"],
         left_out=each.to_numpy(),
