@@ -3,9 +3,8 @@
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
-
-from torch import Tensor
 
 from mixlogit.data import data_card
 from mixlogit.errors import UsageError
@@ -123,9 +122,7 @@ def fit_taste_classes(
     def held_out(test: Any) -> dict[str, Any]:
         return class_held_out(problem, alone, joint, flat, test, sampler.seed)
 
-    def log_scores(test: Any) -> Tensor:
-        return class_log_scores(problem, joint, flat, test)
-
+    log_scores = partial(class_log_scores, problem, joint, flat)
     strengths = strength_table(problem, members.individuals)
     tastes = membership_table(problem, members)
     return Posterior(tree, record, strengths, held_out, tastes, log_scores=log_scores)

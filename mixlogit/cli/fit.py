@@ -125,10 +125,7 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    priors: dict[str, Any] = {"mean": prior_mean, "log_mean_sd": prior_mean_sd}
-    priors |= {"cv_scale": prior_cv, "group_scale": prior_group}
-    priors |= {"lapse": _beta(prior_lapse), "utility_sd": prior_utility}
-    given = {name: value for name, value in priors.items() if value is not None}
+    given = _priors(prior_mean, prior_mean_sd, prior_cv, prior_group, prior_lapse, prior_utility)
     family = family or ("fixed" if random or tastes != "1" else "lognormal")
     call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
@@ -151,6 +148,20 @@ def fit(
     code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
     call.terminal.result(result)
     return code
+
+
+def _priors(
+    mean: float | None,
+    log_mean_sd: float | None,
+    cv_scale: float | None,
+    group_scale: float | None,
+    lapse: str | None,
+    utility_sd: float | None,
+) -> dict[str, Any]:
+    """The priors that were given."""
+    priors: dict[str, Any] = {"mean": mean, "log_mean_sd": log_mean_sd, "cv_scale": cv_scale}
+    priors |= {"group_scale": group_scale, "lapse": _beta(lapse), "utility_sd": utility_sd}
+    return {name: value for name, value in priors.items() if value is not None}
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:
