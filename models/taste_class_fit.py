@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mixlogit.data import data_card
@@ -16,7 +17,7 @@ from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_checks import class_checks
-from mixlogit.models.taste_class_held_out import class_held_out
+from mixlogit.models.taste_class_held_out import class_held_out, class_log_scores
 from mixlogit.models.taste_class_joint import TasteClassJoint, carried, climbed, find_class_mode
 from mixlogit.models.taste_class_named import (
     class_members,
@@ -108,7 +109,7 @@ def fit_taste_classes(
         **_about(problem, joint, named),
         "tastes": {**tastes_record(named, members), "starts": vars(starts)},
         "elpd": elpd(tree, panel=True),
-        "log_evidence": _log_evidence(inferred, n_tastes),
+        "log_evidence": _log_evidence(joint, inferred),
         "evidence": weighed,
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(weighed, family, alike=not checks[-1].ok).to_dict(),
@@ -121,8 +122,18 @@ def fit_taste_classes(
     def held_out(test: Any) -> dict[str, Any]:
         return class_held_out(problem, alone, joint, flat, test, sampler.seed)
 
+    log_scores = partial(class_log_scores, problem, joint, flat)
     strengths = strength_table(problem, members.individuals)
-    return Posterior(tree, record, strengths, held_out, membership_table(problem, members))
+    tastes = membership_table(problem, members)
+    return Posterior(tree, record, strengths, held_out, tastes, log_scores=log_scores)
+
+
+def _log_evidence(joint: TasteClassJoint, inferred: Inferred) -> dict[str, Any] | None:
+    """Log marginal likelihood: classes can be named in C! ways, each with a mode of its own."""
+    found = inferred.evidence()
+    if found is None or found["by"] != "laplace":
+        return found
+    return {**found, "estimate": float(found["estimate"]) + math.lgamma(joint.spec.n_tastes + 1)}
 
 
 def _about(problem: Problem, joint: TasteClassJoint, named: Named) -> dict[str, Any]:
@@ -166,14 +177,6 @@ def _groups(problem: Problem, values: Mapping[str, Any], n_tastes: int) -> dict[
         }
         for group in problem.spec.groups
     }
-
-
-def _log_evidence(inferred: Inferred, n_tastes: int) -> dict[str, Any] | None:
-    """Log marginal likelihood for the record, of all orders of the classes."""
-    found = inferred.evidence()
-    if found is None:
-        return None
-    return {**found, "estimate": float(inferred.log_evidence[0]) + math.lgamma(n_tastes + 1)}
 
 
 def _evidence(

@@ -85,9 +85,7 @@ def weigh(fits: Sequence[Fitted], by: str) -> Verdict:
         return Verdict("unknown", (NO_PANEL,))
     best: dict[str, Fitted] = {}
     for one in fits:
-        known = best.setdefault(one.kind, one)
-        if (one.log_evidence or -np.inf) > (known.log_evidence or -np.inf):
-            best[one.kind] = one
+        best.setdefault(one.kind, one)
     beyond = {
         "strength": _ask("strength", best.get("both"), best.get("taste")),
         "taste": _ask("taste", best.get("both"), best.get("strength")),
@@ -187,8 +185,8 @@ def _bayes(question: Question, wide: Fitted, narrow: Fitted | None) -> tuple[str
         says = judge_strength(plain, lapsed, own["log_bayes_factor_noise"])
         words = f"{plain:+.1f}, {lapsed:+.1f} with random labels allowed for"
         return says, f"log Bayes factor {words}"
-    if question == "taste" and "log_bayes_factor_taste" in own:
-        plain = own["log_bayes_factor_taste"]
+    if f"log_bayes_factor_{question}" in own:
+        plain = own[f"log_bayes_factor_{question}"]
     elif narrow is None or wide.taste != narrow.taste:
         return None  # programs with other priors of the coefficients
     elif wide.log_evidence is None or narrow.log_evidence is None:

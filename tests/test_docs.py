@@ -19,7 +19,7 @@ from mixlogit.cli import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # what is simulated is made smaller and what is fitted is fitted faster than the page says
-SMALLER = {"--comparisons": "2000", "--respondents": "200", "--folds": "2", "--studies": "2"}
+SMALLER = {"--comparisons": "2000", "--respondents": "200", "--folds": "2"}
 FASTER = ["--no-evidence"]
 SHOWN = {"text", "python", ""}
 

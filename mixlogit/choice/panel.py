@@ -31,7 +31,7 @@ from mixlogit.choice.table import (
 
 __all__ = ["PanelLikelihood"]
 
-_FEW_BLOCKS = 16
+_FEW_BLOCKS = 16  # or so many respondents a block: from there on a loop over blocks pays
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _ROWS = 20_000  # respondents whose own nodes are found at once

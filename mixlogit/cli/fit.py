@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
-from mixlogit.cli.grid import run_grid
+from mixlogit.cli.grid import grid_of, numbers_of_tastes, run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 
@@ -63,7 +63,10 @@ _Covariates = Annotated[
 ]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
 _Tastes = Annotated[
-    int, typer.Option(help="Latent classes of taste, 1 to 6; --by acts on shares.", metavar="C")
+    str,
+    typer.Option(
+        help="Latent classes of taste, 1 to 6 (--by acts on shares); several: 1,2,3.", metavar="C"
+    ),
 ]
 _Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
 _Correlated = Annotated[
@@ -99,7 +102,7 @@ def fit(
     contrarians: _Contrarians = False,
     ties: _Ties = "half",
     width: _Width = "shared",
-    tastes: _Tastes = 1,
+    tastes: _Tastes = "1",
     strength_formula: _Formula = "",
     covariates: _Covariates = None,
     random: _Random = "",
@@ -122,30 +125,43 @@ def fit(
 
     Exit code 4: the fit finished, but a check failed.
     """
-    priors: dict[str, Any] = {"mean": prior_mean, "log_mean_sd": prior_mean_sd}
-    priors |= {"cv_scale": prior_cv, "group_scale": prior_group}
-    priors |= {"lapse": _beta(prior_lapse), "utility_sd": prior_utility}
-    given = {name: value for name, value in priors.items() if value is not None}
-    family = family or ("fixed" if random or tastes > 1 else "lognormal")
+    given = _priors(prior_mean, prior_mean_sd, prior_cv, prior_group, prior_lapse, prior_utility)
+    family = family or ("fixed" if random or tastes != "1" else "lognormal")
     call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
     asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
-    if sbc is not None and (random or tastes > 1):
+    if sbc is not None and (random or tastes != "1"):
         raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
     if inference == "maximum":
         of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes > 1}
+        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes != "1"}
         of_posteriors["strength-formula"] = asked.pop("covariates")
         return run_maximum(call, asked, own, of_posteriors)
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians, "tastes": tastes}
-    if strength:
-        return run_grid(call, strength, asked, own, given, (test, test_fraction))
+    asked |= {"classes": classes, "contrarians": contrarians}
+    if strength or "," in tastes:
+        cells = grid_of(strength or family, tastes)
+        return run_grid(call, cells, asked, own, given, (test, test_fraction))
+    (asked["tastes"],) = numbers_of_tastes(tastes)
     code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
     call.terminal.result(result)
     return code
+
+
+def _priors(
+    mean: float | None,
+    log_mean_sd: float | None,
+    cv_scale: float | None,
+    group_scale: float | None,
+    lapse: str | None,
+    utility_sd: float | None,
+) -> dict[str, Any]:
+    """The priors that were given."""
+    priors: dict[str, Any] = {"mean": mean, "log_mean_sd": log_mean_sd, "cv_scale": cv_scale}
+    priors |= {"group_scale": group_scale, "lapse": _beta(lapse), "utility_sd": utility_sd}
+    return {name: value for name, value in priors.items() if value is not None}
 
 
 def _beta(text: str | None) -> tuple[float, float] | None:

@@ -1,4 +1,4 @@
-"""`mixlogit fit --strength fixed,lognormal`: a grid of fits, and which of them the data want."""
+"""`mixlogit fit --tastes 1,2 --strength fixed,gamma`: a grid of fits, and which the data want."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,12 +10,12 @@ from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_text
 
-__all__ = ["run_grid"]
+__all__ = ["grid_of", "numbers_of_tastes", "run_grid"]
 
 
 def run_grid(
     call: Invocation,
-    strength: str,
+    cells: Mapping[str, Mapping[str, Any]],
     asked: Mapping[str, Any],
     tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
@@ -25,7 +25,7 @@ def run_grid(
 
     Args:
         call: The call of `mixlogit fit`.
-        strength: Strength families, joined by commas.
+        cells: Arguments of each cell, from `grid_of`.
         asked: Arguments of `mixlogit.fit`.
         tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
@@ -33,20 +33,13 @@ def run_grid(
 
     Returns:
         Exit code: 4 if a check of a cell failed.
-
-    Raises:
-        UsageError: For a grid of one cell.
     """
     import mixlogit as ml
-    from mixlogit.models.grid import grid_cells
 
-    cells = grid_cells([name.strip() for name in strength.split(",")])
-    if len(cells) < 2:
-        raise UsageError(f"--strength compares several families; for one use --family {strength}.")
     path, code = run_path(call), 0
     shared = {name: value for name, value in call.options.items() if name != "strength"}
     for name, cell in cells.items():
-        own = replace(call, output=path / name, options={**shared, **cell})
+        own = replace(call, output=path / name, options={**shared, **_as_options(cell)})
         found, _ = run_posterior(own, {**asked, **cell}, tastes, priors, held_out_of)
         code = max(code, found)
         call.terminal.say()
@@ -59,3 +52,39 @@ def run_grid(
     call.terminal.say(f"Wrote {path}")
     call.terminal.result(result)
     return code
+
+
+def grid_of(strength: str, tastes: str) -> dict[str, dict[str, Any]]:
+    """The cells of a grid.
+
+    Args:
+        strength: Strength families, joined by commas.
+        tastes: Numbers of tastes, joined by commas.
+
+    Raises:
+        UsageError: For a grid of one cell.
+    """
+    from mixlogit.models.grid import grid_cells
+
+    cells = grid_cells([name.strip() for name in strength.split(",")], numbers_of_tastes(tastes))
+    if len(cells) < 2:
+        raise UsageError(f"--strength compares several families; for one use --family {strength}.")
+    return cells
+
+
+def numbers_of_tastes(text: str) -> list[int]:
+    """Numbers of tastes, from `1,2,3`.
+
+    Example:
+        >>> numbers_of_tastes("1, 2")
+        [1, 2]
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f'--tastes must be whole numbers such as 1,2,3, not "{text}".') from None
+
+
+def _as_options(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell as options of the command line."""
+    return {**cell, "tastes": str(cell["tastes"])}

