@@ -68,7 +68,8 @@ def done(folder: Path) -> Path:
     options = ["--max-steps", "6", "--learning-rate", "1e-3", "--test-fraction", "0.2"]
     options += ["--per-device-train-batch-size", "16", "--use-cpu", "--beta", "0.3"]
     options += ["--eval-strategy", "steps", "--eval-steps", "2"]
-    assert main(["align", data, "--model", model, "--output", str(path), "--quiet", *options]) in DONE
+    line = ["align", data, "--model", model, "--output", str(path), "--quiet", *options]
+    assert main(line) in DONE
     return path
 
 
