@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
+from mixlogit.cli.fitting import read_people, run_maximum, run_posterior, with_context
 from mixlogit.cli.grid import grid_of, numbers_of_tastes, run_grid
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
@@ -61,6 +61,9 @@ _Covariates = Annotated[
     str | None,
     typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
 ]
+_Context = Annotated[
+    str, typer.Option(help='Covariates of comparisons on strength: "~ length + topic".')
+]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
 _Tastes = Annotated[
     str,
@@ -105,6 +108,7 @@ def fit(
     tastes: _Tastes = "1",
     strength_formula: _Formula = "",
     covariates: _Covariates = None,
+    context_formula: _Context = "",
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -130,15 +134,15 @@ def fit(
     call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
     asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
+    asked |= {"by": list(call.columns["groups"]), "context": context_formula}
+    call = with_context(call, context_formula)
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
-    if sbc is not None and (random or tastes != "1"):
-        raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
+    beside = {"random": random, "tastes": tastes != "1", "context-formula": context_formula}
+    _refuse_with_sbc(sbc, beside)
     if inference == "maximum":
-        of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes != "1"}
-        of_posteriors["strength-formula"] = asked.pop("covariates")
-        return run_maximum(call, asked, own, of_posteriors)
+        refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
+        return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians}
     if strength or "," in tastes:
@@ -148,6 +152,13 @@ def fit(
     code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
     call.terminal.result(result)
     return code
+
+
+def _refuse_with_sbc(sbc: int | None, options: dict[str, Any]) -> None:
+    """Refuse options that are not simulated."""
+    given = [name for name, value in options.items() if value]
+    if sbc is not None and given:
+        raise UsageError(f"--sbc cannot be joined with --{given[0]}.")
 
 
 def _priors(
