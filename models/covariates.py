@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mixlogit.data import ChoiceSets, Comparisons, Labels
+from mixlogit.data import ChoiceSets, Comparisons, Labels, data_card
 from mixlogit.data.covariates import read_covariates
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["COLUMN", "CovariateMatrix", "Covariates", "formula_variables", "model_matrix_of"]
+__all__ = ["COLUMN", "CovariateMatrix", "Covariates"]
+__all__ += ["counts", "formula_variables", "model_matrix_of"]
 
 COLUMN = "covariates"
 _FUNCTIONS = ("C", "center", "scale", "log", "exp", "sqrt", "poly", "bs", "cs")
@@ -23,7 +24,7 @@ _FACTOR = re.compile(rf"(?:(?:{'|'.join(_FUNCTIONS)})\(\s*)?([\w .]+?)(?:\s*(?:,
 
 @dataclass(frozen=True)
 class Covariates:
-    """Covariates of respondents: log mean strength is linear in them.
+    """Covariates of respondents: log mean strength, or log odds of classes, linear in them.
 
     Args:
         formula: Such as "~ age + C(sex)", as R and formulaic write it; an intercept is always
@@ -44,20 +45,28 @@ class Covariates:
     table: dict[str, list[Any]]
 
     @classmethod
-    def read(cls, formula: str, data: Any, respondent: str = "respondent") -> "Covariates":
+    def read(
+        cls,
+        formula: str,
+        data: Any,
+        respondent: str = "respondent",
+        *,
+        role: str = "strength_formula",
+    ) -> "Covariates":
         """The covariates of a formula, from a file or a data frame.
 
         Args:
             formula: The formula.
             data: What `mixlogit.load` takes; rows of one respondent may repeat.
             respondent: Its column of respondents.
+            role: The option that gives the formula, for messages.
 
         Raises:
             UsageError: For a formula that cannot be read.
             DataError: A missing column or value, or a respondent with two values.
         """
         names = formula_variables(formula)
-        frame = read_covariates(data, names, role="strength_formula", respondent=respondent)
+        frame = read_covariates(data, names, role=role, respondent=respondent)
         columns = {name: frame[name].tolist() for name in names}
         return cls(formula, {"respondent": frame.index.tolist(), **columns})
 
@@ -122,6 +131,21 @@ class CovariateMatrix:
         labels = tuple(str(k) for k in range(len(self.values)))
         own = Labels(rows[data.respondent.codes], labels)
         return replace(data, groups={**data.groups, COLUMN: own})
+
+
+def counts(data: Comparisons | ChoiceSets) -> dict[str, Any]:
+    """Counts of the data card, without the column that covariates have made.
+
+    Args:
+        data: The data, perhaps joined with covariates.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> counts(ml.simulate(60, 6, seed=1).comparisons())["respondents"]
+        6
+    """
+    n: dict[str, Any] = data_card(data)["n"]
+    return {**n, "groups": {k: v for k, v in n["groups"].items() if k != COLUMN}}
 
 
 def formula_variables(formula: str) -> list[str]:

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 
 from mixlogit.choice import FAMILIES, strength
-from mixlogit.data import ChoiceSets, Comparisons, data_card
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
-from mixlogit.models.covariates import COLUMN, Covariates
+from mixlogit.models.covariates import Covariates, counts
 from mixlogit.models.diagnose import diagnose
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
@@ -75,7 +75,7 @@ def fit(
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on strength or, with latent tastes, on their shares.
-        covariates: Covariates of respondents with effects on the mean of strength.
+        covariates: Of respondents, with effects on mean strength or, with latent tastes, shares.
         context: A formula of group columns with effects on the strength of a comparison.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
@@ -168,10 +168,10 @@ def _fit_classes(
     sampler: Sampler,
 ) -> Posterior:
     problem = options.problem(data)
-    refused: dict[str, object] = {"contrarians": options.contrarians}
-    refused |= {"covariates": options.covariates, "context-formula": options.context}
+    refused = {"contrarians": options.contrarians, "context-formula": options.context}
     check_tastes(options.tastes, problem, refused)
-    alone = replace(options, by=()).problem(data) if options.by else problem
+    simple = replace(options, by=(), covariates=None)
+    alone = simple.problem(data) if problem.spec.groups else problem
     with few_threads(len(data)), torch.random.fork_rng(devices=[]):
         return fit_taste_classes(problem, alone, options.tastes, family, sampler, lapse=lapse)
 
@@ -269,7 +269,7 @@ def _result(
         "family": joint.spec.family,
         "panel": problem.panel,
         "lapse": joint.spec.lapse,
-        "n": _counts(problem),
+        "n": counts(problem.data),
         "parameters": _parameters(named),
         "groups": _groups(named, problem),
         "tastes": {},
@@ -299,12 +299,6 @@ def _result(
         return held_out_log_scores(problem, joint, flat, test)
 
     return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
-
-
-def _counts(problem: Problem) -> dict[str, Any]:
-    """Counts of the data card, without the column that covariates have made."""
-    n: dict[str, Any] = data_card(problem.data)["n"]
-    return {**n, "groups": {k: v for k, v in n["groups"].items() if k != COLUMN}}
 
 
 def _parameters(named: Named) -> dict[str, dict[str, float]]:

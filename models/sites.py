@@ -29,6 +29,7 @@ __all__ = [
     "GroupDesign",
     "Sampled",
     "Spec",
+    "covariate_designs",
     "group_effects",
     "lapse_rate",
     "replicates",
@@ -53,6 +54,11 @@ class CovariateDesign(GroupDesign):
     names: tuple[str, ...]
     values: Tensor  # label x covariate, standardised
     scale: Tensor  # covariate-vector: standard deviations before
+
+
+def covariate_designs(spec: "Spec") -> list[CovariateDesign]:
+    """The covariates among the groups of a spec: one design, or none."""
+    return [group for group in spec.groups if isinstance(group, CovariateDesign)]
 
 
 class Sampled(NamedTuple):

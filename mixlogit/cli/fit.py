@@ -57,6 +57,9 @@ _Ties = Annotated[
 _Formula = Annotated[
     str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
 ]
+_Shares = Annotated[
+    str, typer.Option(help="Covariates of respondents on shares of --tastes, likewise.")
+]
 _Covariates = Annotated[
     str | None,
     typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
@@ -107,6 +110,7 @@ def fit(
     width: _Width = "shared",
     tastes: _Tastes = "1",
     strength_formula: _Formula = "",
+    share_formula: _Shares = "",
     covariates: _Covariates = None,
     context_formula: _Context = "",
     random: _Random = "",
@@ -131,15 +135,14 @@ def fit(
     """
     given = _priors(prior_mean, prior_mean_sd, prior_cv, prior_group, prior_lapse, prior_utility)
     family = family or ("fixed" if random or tastes != "1" else "lognormal")
-    call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
-    asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
-    asked |= {"by": list(call.columns["groups"]), "context": context_formula}
-    call = with_context(call, context_formula)
+    asked |= {"width": width, "by": list(call.columns["groups"]), "context": context_formula}
+    people = strength_formula, share_formula, tastes, covariates
+    asked["covariates"] = read_people(call, *people)
+    call = replace(with_context(call, context_formula), options={**call.options, "family": family})
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
-    beside = {"random": random, "tastes": tastes != "1", "context-formula": context_formula}
-    _refuse_with_sbc(sbc, beside)
+    _refuse_with_sbc(sbc, random=random, tastes=tastes != "1", context_formula=context_formula)
     if inference == "maximum":
         refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
         return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
@@ -154,9 +157,9 @@ def fit(
     return code
 
 
-def _refuse_with_sbc(sbc: int | None, options: dict[str, Any]) -> None:
+def _refuse_with_sbc(sbc: int | None, **options: object) -> None:
     """Refuse options that are not simulated."""
-    given = [name for name, value in options.items() if value]
+    given = [name.replace("_", "-") for name, value in options.items() if value]
     if sbc is not None and given:
         raise UsageError(f"--sbc cannot be joined with --{given[0]}.")
 

@@ -172,26 +172,37 @@ def read_votes(
     return data, None if test is None else call.load(test)
 
 
-def read_people(call: Invocation, formula: str, file: str | None) -> Any:
+def read_people(
+    call: Invocation, strength: str, shares: str, tastes: str, file: str | None
+) -> Any:
     """The covariates of respondents that a formula names; None without one.
 
     Args:
         call: The call of `mixlogit fit`.
-        formula: The formula.
-        file: Where they are; None: in DATA.
+        strength: Formula of effects on strength.
+        shares: Formula of effects on shares of latent tastes.
+        tastes: Numbers of latent tastes.
+        file: Where the covariates are; None: in DATA.
 
     Raises:
-        UsageError: For a file without a formula, or a formula that cannot be read.
+        UsageError: For a file without a formula, a formula that cannot be read, or one for what
+            the fit does not have.
         DataError: A missing column or value, or a respondent with two values.
     """
     import mixlogit as ml
 
-    if not formula:
+    if strength and tastes != "1":
+        raise UsageError("--strength-formula is for one taste; with --tastes use --share-formula.")
+    if shares and (tastes == "1" or "," in tastes):
+        raise UsageError("--share-formula says who is in which class: add --tastes 2, or more.")
+    if not strength and not shares:
         if file is not None:
             raise UsageError("--covariates needs --strength-formula, which says what they do.")
         return None
+    role = "strength_formula" if strength else "share_formula"
     respondent = call.columns.get("respondent") or "respondent"
-    return ml.Covariates.read(formula, file or call.columns["data"], respondent)
+    source = file or call.columns["data"]
+    return ml.Covariates.read(strength or shares, source, respondent, role=role)
 
 
 def with_context(call: Invocation, formula: str) -> Invocation:
