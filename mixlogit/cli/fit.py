@@ -137,8 +137,7 @@ def fit(
     family = family or ("fixed" if random or tastes != "1" else "lognormal")
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
     asked |= {"width": width, "by": list(call.columns["groups"]), "context": context_formula}
-    people = strength_formula, share_formula, tastes, covariates
-    asked["covariates"] = read_people(call, *people)
+    asked["covariates"] = read_people(call, strength_formula, share_formula, tastes, covariates)
     call = replace(with_context(call, context_formula), options={**call.options, "family": family})
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}

@@ -169,6 +169,13 @@ def test_what_cannot_be_used():
     )
 
 
+def test_choice_sets_have_none():
+    rows = pd.DataFrame({"choice_id": [1, 1], "alternative": ["x", "y"], "chosen": [1, 0]})
+    assert refused("~ topic", ml.ChoiceSets.from_pandas(rows)) == (
+        "Covariates of choice sets cannot act on strength: use comparisons."
+    )
+
+
 def test_labels_that_the_fit_has_not_seen():
     context = Context.of(DATA, "~ topic")
     strange = ml.load(FRAME.assign(topic="sport"), groups=["topic"])
