@@ -156,7 +156,8 @@ class _Votes:
 
     def tied(self, agree: Array) -> Array:
         """Share of ties, by bin."""
-        return np.bincount(self.bin, agree == 0, self.n_bins) / np.bincount(self.bin)
+        votes = np.bincount(self.bin, minlength=self.n_bins)
+        return np.bincount(self.bin, agree == 0, self.n_bins) / np.maximum(votes, 1)
 
     def mean_grade(self, agree: Array) -> Array:
         """Mean grade of decided votes, by bin."""
