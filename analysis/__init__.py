@@ -21,7 +21,7 @@ _PUBLIC = {
     "plot_strength": "mixlogit.analysis.plots",
     "plot_trace": "mixlogit.analysis.plots_inference",
     "plot_training": "mixlogit.analysis.plots_training",
-    "report": "mixlogit.analysis.report",
+    "report": "mixlogit.analysis.page",
     "save_plot": "mixlogit.analysis.plots",
     "to_arviz": "mixlogit.analysis.az",
 }

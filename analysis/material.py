@@ -28,6 +28,7 @@ class Material:
         people: One row a respondent; empty without a panel.
         tastes: One row a respondent with latent or random tastes; empty without.
         measures: Measures of heterogeneity of the whole population that have a value, by name.
+        compared: One row a fit of the grid that the run is of, the best first; empty without.
         training: What was logged while a policy was trained, one object a log; empty without.
     """
 
@@ -40,6 +41,7 @@ class Material:
     people: pd.DataFrame = field(default_factory=pd.DataFrame)
     tastes: pd.DataFrame = field(default_factory=pd.DataFrame)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    compared: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -76,8 +78,16 @@ def read_material(run: Any) -> Material:
         people=pd.read_parquet(folder / "strengths.parquet"),
         measures=_measures(saved),
         tastes=_tastes(folder / "tastes.parquet"),
+        compared=_compared(folder.resolve()),
         training=read_training(folder),
     )
+
+
+def _compared(folder: Path) -> pd.DataFrame:
+    """The comparison beside a run of a grid, by names of folders; empty if it is of none."""
+    found = _read_json(folder.parent / "compare.json") or {"models": []}
+    table = pd.DataFrame({Path(model["run"]).name: model for model in found["models"]}).T
+    return table if folder.name in table.index else pd.DataFrame()
 
 
 def _measures(saved: Saved) -> dict[str, dict[str, Any]]:

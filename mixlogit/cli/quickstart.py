@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import Trace, report_text, write_results
 from mixlogit.cli.summary import data_line
@@ -41,6 +42,6 @@ def quickstart(call: Invocation) -> int:
         failed = not all(check.ok for check in posterior.checks)
         run.state = "check failed" if failed else "done"
     say(text)
-    say(f"Wrote {path} (look at strength.png)")
+    finish(call.terminal, path, report=True)
     call.terminal.result({"run": str(path), **result})
     return 4 if failed else 0
