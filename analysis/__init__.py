@@ -6,7 +6,7 @@ from typing import Any
 # public name -> module that defines it; matplotlib and arviz load on first use
 _PUBLIC = {
     "describe_strength": "mixlogit.analysis.plots",
-    "heterogeneity": "mixlogit.analysis.heterogeneity",
+    "heterogeneity": "mixlogit.analysis.measures",
     "plot_calibration": "mixlogit.analysis.plots_votes",
     "plot_choice_curve": "mixlogit.analysis.plots_votes",
     "plot_elbo": "mixlogit.analysis.plots_inference",

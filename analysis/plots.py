@@ -16,6 +16,7 @@ from mixlogit.analysis.marks import (
     shade_reversed,
     text_of_interval,
 )
+from mixlogit.analysis.population import average_mean
 from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.errors import UsageError
 from mixlogit.run import replacing
@@ -169,11 +170,10 @@ def _title(saved: Saved) -> str:
 
 
 def _population(saved: Saved, group: str) -> tuple[Array, Array]:
-    """Mean and cv at some draws; the mean is 1 where utilities carry the scale."""
+    """Mean and cv at some draws."""
     cv = saved.draws("cv", group)
     assert cv is not None
-    mean = saved.draws("mean", group)
-    mean = np.ones_like(cv) if mean is None else mean
+    mean = average_mean(saved, group)
     kept = np.linspace(0, len(cv) - 1, min(_DRAWS, len(cv))).round().astype(int)
     return mean[kept], cv[kept]
 
@@ -187,10 +187,9 @@ def _middle(saved: Saved, density: Density) -> tuple[float, float]:
 
 
 def _mean_words(saved: Saved) -> str:
-    mean = saved.draws("mean")
-    if mean is None:
+    if saved.draws("mean") is None and not saved.grouped:
         return "mean 1 (by convention)"
-    return f"mean {text_of_interval(mean)}"
+    return f"mean {text_of_interval(average_mean(saved))}"
 
 
 def _draw_density(saved: Saved, density: Density, ax: "Axes") -> float:

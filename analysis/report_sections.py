@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlogit.analysis.heterogeneity import MEASURES
-from mixlogit.analysis.limits import limits
+from mixlogit.analysis.density import DENSITIES
+from mixlogit.analysis.limits import limits, models_ties
 from mixlogit.analysis.material import Material
+from mixlogit.analysis.measures import MEASURES
 from mixlogit.analysis.plots import describe_strength, plot_strength
 from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
 from mixlogit.analysis.plots_inference import plot_elbo, plot_elpd, plot_trace
 from mixlogit.analysis.plots_people import plot_k_hat, plot_shrinkage
-from mixlogit.analysis.plots_tastes import plot_memberships, plot_profiles
 from mixlogit.analysis.plots_training import plot_training
 from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
-from mixlogit.analysis.section import Picture, Section, Table, picture
-from mixlogit.analysis.words import PARAMETERS, figure, interval_cells
+from mixlogit.analysis.report_tastes import tastes
+from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
+from mixlogit.analysis.words import figure, interval_cells, parameter
 
 __all__ = ["SECTIONS"]
 
 _EXTREMES = 5
-_INTERVAL = ["mean", "sd", "5 %", "95 %"]
 
 
 def verdict(run: Material) -> Section:
@@ -50,7 +50,12 @@ def alerts(run: Material) -> Section:
         f"{check['advice']}"
         for check in failed
     ]
-    warned = [] if run.card is None else [w["message"] for w in run.card.get("warnings", [])]
+    card = run.card or {}
+    warned = [
+        found["message"]
+        for found in card.get("warnings", [])
+        if not (found["name"] == "ties" and models_ties(run.summary))
+    ]
     fine = [] if words or warned else ["Every check holds, and nothing in the data was odd."]
     return Section("alerts", "Alerts", text=fine, alerts=words, points=warned)
 
@@ -64,14 +69,17 @@ def data(run: Material) -> Section:
         "ties": "ties",
         "dropped": "rows dropped",
         "items": "items",
-        "components": "groups of connected items",
+        "components": "connected components of items",
         "features": "features",
     }
     n = run.summary["n"]
+    if n.get("choice_sets"):
+        del names["comparisons"]  # the same number
     rows = [[words, f"{n[key]:,}"] for key, words in names.items() if n.get(key)]
-    rows += [[f"labels of {name}", f"{count:,}"] for name, count in n.get("groups", {}).items()]
+    rows += [[f"groups by {name}", f"{count:,}"] for name, count in n.get("groups", {}).items()]
     if len(run.people) and "n" in run.people:
-        median, most = run.people["n"].median(), run.people["n"].max()
+        each = run.people.groupby("respondent")["n"].sum()  # over the groups of a respondent
+        median, most = each.median(), each.max()
         rows.append(["comparisons of a respondent, median", f"{median:,.0f}"])
         rows.append(["comparisons of a respondent, most", f"{most:,.0f}"])
     card = run.card or {}
@@ -82,24 +90,36 @@ def data(run: Material) -> Section:
     )
 
 
-def strength(run: Material) -> Section:
+def strength(run: Material) -> Section | None:
     """The posterior of the population, its picture, and measures of heterogeneity."""
     rows = [
-        [PARAMETERS.get(name, name), *interval_cells(values)]
+        [parameter(name), *interval_cells(values)]
         for name, values in run.summary["parameters"].items()
+        if not (run.summary.get("random") and "[" in name)  # those are tastes
     ]
-    tables = [Table(["parameter", *_INTERVAL], rows, "Posterior of the population")]
+    if run.summary.get("random"):
+        head = ["parameter", *INTERVAL]
+        return Section("strength", "Strength", tables=[Table(head, rows)]) if rows else None
+    tables = [Table(["parameter", *INTERVAL], rows, "Posterior of the population")]
     shown = [
         [MEASURES[name], *interval_cells(row)]
         for name, row in run.measures.items()
         if name not in run.summary["parameters"] and not row["note"]
     ]
-    if run.saved.panel and shown:
-        tables.append(Table(["measure", *_INTERVAL], shown, "How much respondents differ"))
-    caption = (
-        "Solid: posterior median of the distribution of strength; band: 90 %; dashed: the prior. "
-        "Below the line: posterior means of respondents, pulled towards the population."
-    )
+    alike = run.summary["family"] == "fixed"
+    if run.saved.panel and shown and not alike:
+        tables.append(Table(["measure", *INTERVAL], shown, "How much respondents differ"))
+    if alike and "mean" not in run.summary["parameters"] and not run.saved.grouped:
+        text = ["One strength for all, 1 by convention: the utilities carry the scale."]
+        return Section("strength", "Strength", text=text, tables=tables)
+    caption = ""
+    if run.saved.family in DENSITIES:
+        caption = (
+            "Solid: posterior median of the distribution of strength; band: 90 %; dashed: the "
+            "prior. "
+        )
+    if run.saved.panel and not alike:
+        caption += "Below the line: posterior means of respondents, pulled towards the population."
     words = describe_strength(run.saved)
     shown_as = picture("strength", lambda: plot_strength(run.saved), words, caption)
     return Section("strength", "Strength", tables=tables, pictures=[shown_as])
@@ -108,8 +128,10 @@ def strength(run: Material) -> Section:
 def respondents(run: Material) -> Section | None:
     """Individual strengths: how far they are pulled in, and the extremes."""
     people = run.people
-    if not run.saved.panel or len(people) < 2 or "mean" not in people:
+    alike = run.summary["family"] == "fixed"
+    if not run.saved.panel or alike or len(people) < 2 or "mean" not in people:
         return None
+    people = people.assign(respondent=people.loc[:, :"n"].iloc[:, :-1].agg(" | ".join, axis=1))
     order = people.sort_values("mean")
     ends = pd.concat([order.iloc[:_EXTREMES], order.iloc[len(order) - _EXTREMES :]])
     rows = (
@@ -120,7 +142,7 @@ def respondents(run: Material) -> Section | None:
         if len(order) > _EXTREMES
         else []
     )
-    head = ["respondent", "n", *_INTERVAL]
+    head = ["respondent", "n", *INTERVAL]
     caption = f"The {_EXTREMES} weakest and the {_EXTREMES} strongest by posterior mean"
     pictures = []
     if {"margin", "unit"} <= set(run.saved.tree["constant_data"].data_vars):
@@ -173,38 +195,13 @@ def groups(run: Material) -> Section | None:
     return Section("groups", "Groups", text=text, pictures=pictures)
 
 
-def tastes(run: Material) -> Section | None:
-    """Taste against strength: what each class prefers, and how surely people belong to one."""
-    record = run.summary.get("tastes") or {}
-    classes = record.get("classes")
-    if not classes:
-        return None
-    rows = [
-        [f"class {name}", *interval_cells(each["share"]), f"{each['respondents']:,.0f}"]
-        for name, each in classes.items()
-    ]
-    sure = record["mean_largest_membership"]
-    text = [
-        f"Respondents belong to their most probable class with probability {sure:.2f} on average."
-    ]
-    words = f"Profiles of {len(classes)} classes of taste, with 90 % intervals."
-    caption = "Where intervals of two classes lie apart, people of these classes disagree."
-    pictures = [picture("profiles", lambda: plot_profiles(run.saved), words, caption)]
-    if len(run.tastes):
-        caption = "Near 1: surely of that class; near the left end: their votes do not tell."
-        pictures.append(picture("memberships", lambda: plot_memberships(run), text[0], caption))
-    head = ["class", *_INTERVAL, "respondents, expected"]
-    tables = [Table(head, rows, "Share of each class")]
-    return Section("tastes", "Taste", text=text, tables=tables, pictures=pictures)
-
-
 def prediction(run: Material) -> Section:
     """Does it predict: held-out votes, elpd, choice curve, calibration."""
     held_out, elpd = run.summary.get("held_out"), run.summary.get("elpd")
     rows = []
     if elpd:
         per = f"a new {elpd['per']}"
-        rows.append([f"elpd of {per}", f"{elpd['estimate']:,.1f}", f"{elpd['se']:,.1f}"])
+        rows.append([f"elpd of {per}, nats", f"{elpd['estimate']:,.1f}", f"{elpd['se']:,.1f}"])
     if held_out:
         rows.append(["log score of a held-out vote, nats", f"{held_out['log_score']:.4f}", ""])
         if "gain_millinats" in held_out:

@@ -8,7 +8,9 @@ from markupsafe import Markup
 
 from mixlogit.analysis.figure_svg import inline_svg
 
-__all__ = ["Picture", "Section", "Table", "picture"]
+__all__ = ["INTERVAL", "Picture", "Section", "Table", "picture"]
+
+INTERVAL = ["mean", "sd", "5 %", "95 %"]
 
 
 @dataclass(frozen=True)

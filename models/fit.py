@@ -259,7 +259,10 @@ def _result(
     looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
     tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
-    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
+    utilities = bool(problem.data.items or problem.data.feature_names)
+    verdict = give_verdict(
+        weighed, panel=problem.panel, family=joint.spec.family, utilities=utilities
+    )
     clock.stop("checks")
     record = {
         "family": joint.spec.family,
