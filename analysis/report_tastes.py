@@ -110,7 +110,7 @@ def _population(parameters: Mapping[str, Any]) -> Table:
 def _individuals(table: pd.DataFrame) -> Table:
     """Posterior means of respondents by coefficient, and how sure a single one is."""
     rows = []
-    for column in (name for name in table if name.startswith("mean[")):
+    for column in (c for c in map(str, table.columns) if c.startswith("mean[")):
         name = column[len("mean[") : -1]
         low, middle, high = np.quantile(table[column], [0.05, 0.5, 0.95])
         one = table[f"sd[{name}]"].median()
