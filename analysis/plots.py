@@ -1,5 +1,6 @@
 """The picture of a fit: how strength is spread over the population."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def plot_strength(run: Any, ax: "Axes | None" = None) -> "Axes":
         >>> plot_strength(posterior).get_xlabel()
         'strength (logarithmic axis)'
     """
-    saved = read_run(run)
+    saved = _relative(read_run(run))
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -130,7 +131,7 @@ def describe_strength(run: Any) -> str:
         >>> describe_strength(ml.fit(data, "fixed", draws=400)).partition(":")[0]
         'One strength for all'
     """
-    saved = read_run(run)
+    saved = _relative(read_run(run))
     mean = _mean_words(saved)
     density, strengths = DENSITIES.get(saved.family), saved.draws("class_strength")
     if density is not None:
@@ -155,6 +156,13 @@ def describe_strength(run: Any) -> str:
     return words
 
 
+def _relative(saved: Saved) -> Saved:
+    """Respondents beside a population of mean 1, where utilities carry the scale."""
+    if saved.draws("mean") is not None or not saved.grouped:
+        return saved
+    return replace(saved, means=saved.means / average_mean(saved).mean())
+
+
 def _is_flat(saved: Saved) -> bool:
     """Whether there is only an interval to draw."""
     return saved.draws("class_strength") is None and saved.family not in DENSITIES
@@ -170,10 +178,11 @@ def _title(saved: Saved) -> str:
 
 
 def _population(saved: Saved, group: str) -> tuple[Array, Array]:
-    """Mean and cv at some draws."""
+    """Mean and cv at some draws; the mean is 1 where utilities carry the scale."""
     cv = saved.draws("cv", group)
     assert cv is not None
-    mean = average_mean(saved, group)
+    mean = saved.draws("mean", group)
+    mean = np.ones_like(cv) if mean is None else mean
     kept = np.linspace(0, len(cv) - 1, min(_DRAWS, len(cv))).round().astype(int)
     return mean[kept], cv[kept]
 
@@ -187,9 +196,10 @@ def _middle(saved: Saved, density: Density) -> tuple[float, float]:
 
 
 def _mean_words(saved: Saved) -> str:
-    if saved.draws("mean") is None and not saved.grouped:
+    mean = saved.draws("mean")
+    if mean is None:
         return "mean 1 (by convention)"
-    return f"mean {text_of_interval(average_mean(saved))}"
+    return f"mean {text_of_interval(mean)}"
 
 
 def _draw_density(saved: Saved, density: Density, ax: "Axes") -> float:
