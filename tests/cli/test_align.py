@@ -69,13 +69,8 @@ def done(folder: Path) -> Path:
     options = ["--max-steps", "6", "--learning-rate", "1e-3", "--test-fraction", "0.2"]
     options += ["--per-device-train-batch-size", "16", "--use-cpu", "--beta", "0.3"]
     options += ["--eval-strategy", "steps", "--eval-steps", "2"]
-<<<<<<< HEAD
     line = ["align", data, "--model", model, "--output", str(path), "--quiet", *options]
     assert main(line) in DONE
-=======
-    command = ["align", data, "--model", model, "--output", str(path), "--quiet", *options]
-    assert main(command) in (0, 4)  # of so few votes a check may fail
->>>>>>> p6rest
     return path
 
 
@@ -124,11 +119,7 @@ def test_one_object_for_programs_and_a_finished_run_does_no_step(
 ) -> None:
     before = weights(done)
     config = str(done / "config.yaml")
-<<<<<<< HEAD
     assert main(["align", "--config", config, "--json"]) in DONE
-=======
-    assert main(["align", "--config", config, "--json"]) in (0, 4)
->>>>>>> p6rest
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert {"run", "policy", "family", "parameters", "checks", "steps", "train", "eval"} <= set(
@@ -199,11 +190,7 @@ def test_other_data_are_refused(
     pq.write_table(comparisons(40, 4), votes)
     line = [str(votes) if word == str(folder / "votes.parquet") else word for word in command()]
     (tmp_path / "run").mkdir()
-<<<<<<< HEAD
     assert main(line) in DONE
-=======
-    assert main(line) in (0, 4)
->>>>>>> p6rest
     (tmp_path / "run" / "run.json").unlink()
     pq.write_table(comparisons(40, 5), votes)
     capsys.readouterr()
@@ -260,11 +247,7 @@ def test_a_configuration_gives_options_and_the_command_line_goes_first(
         f"use_cpu: true\nmodel: {folder / 'model'}\nlabel_names: [a, b]\n"
     )
     line = ["align", str(folder / "votes.parquet"), "--config", str(file), "--max_steps", "2"]
-<<<<<<< HEAD
     assert main([*line, "--output", str(tmp_path / "run"), "--json"]) in DONE
-=======
-    assert main([*line, "--output", str(tmp_path / "run"), "--json"]) in (0, 4)
->>>>>>> p6rest
     assert json.loads(capsys.readouterr().out)["steps"] == 2
 
 
