@@ -1,14 +1,18 @@
 """`mixlogit quickstart`: simulate judges, fit, align a tiny policy, compare with the truth."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.quick_align import align_tiny_policy, learned_text
 from mixlogit.cli.report import Trace, report_text, write_results
-from mixlogit.cli.summary import data_line
+from mixlogit.cli.summary import data_line, table
 
-__all__ = ["quickstart"]
+if TYPE_CHECKING:
+    from mixlogit.align.tiny import Learned
+
+__all__ = ["learned_text", "quickstart"]
 
 _RESPONDENTS = 200
 _VOTES = 30  # a respondent
@@ -22,6 +26,7 @@ def quickstart(call: Invocation) -> int:
     runs/quickstart, which is made anew each time.
     """
     import mixlogit as ml
+    from mixlogit.align.tiny import align_tiny_policy
 
     say = call.terminal.say
     path = call.output or Path("runs") / "quickstart"
@@ -51,3 +56,27 @@ def quickstart(call: Invocation) -> int:
     alignment = [one._asdict() for one in learned]
     call.terminal.result({"run": str(path), **result, "alignment": alignment})
     return 4 if failed else 0
+
+
+def learned_text(learned: "Sequence[Learned]") -> str:
+    """What the policies have learned, side by side with the truth.
+
+    Args:
+        learned: From `align_tiny_policy`.
+
+    Example:
+        >>> from mixlogit.align.tiny import Learned
+        >>> print(learned_text([Learned("DPO", 0.875, None)]).splitlines()[1])
+          DPO                                    0.875
+    """
+    from mixlogit.align.tiny import LOG_SD
+
+    rows = []
+    for one in learned:
+        cells = [f"{one.accuracy:.3f}", "", ""]
+        if one.log_sd is not None:
+            mean, low, high = one.log_sd
+            cells[1:] = [f"{mean:.2f} ({low:.2f} to {high:.2f})", f"{LOG_SD:.2f}"]
+        rows.append((one.name, cells))
+    columns = ["true order", "sd of log strength", "truth"]
+    return table("Alignment: accuracy", columns, rows)

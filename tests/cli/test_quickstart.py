@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mixlogit.cli import quick_align
+from mixlogit.align import tiny
 
 
 def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,8 +15,8 @@ def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         raise AssertionError("quickstart must not use the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(quick_align, "_RESPONDENTS", 60)
-    monkeypatch.setitem(quick_align._TRAINING, "num_train_epochs", 1)
+    monkeypatch.setattr(tiny, "_RESPONDENTS", 60)
+    monkeypatch.setitem(tiny._TRAINING, "num_train_epochs", 1)
     monkeypatch.chdir(tmp_path)
     code, out, err = say("quickstart")
     assert code == 0, err

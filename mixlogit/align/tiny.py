@@ -1,17 +1,15 @@
-"""The alignment of the quickstart: a tiny policy learns from unequal judges, by DPO and panel."""
+"""A tiny policy learns from unequal judges of known strength, by DPO and by the panel."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mixlogit.cli.summary import table
-
-__all__ = ["Learned", "align_tiny_policy", "learned_text"]
+__all__ = ["LOG_SD", "Learned", "align_tiny_policy"]
 
 _RESPONDENTS, _VOTES, _FRESH = 200, 20, 2000
 _WORDS = 16  # words of the vocabulary
-_MEDIAN, _LOG_SD = 1.5, 2.0  # of strength
+_MEDIAN, LOG_SD = 1.5, 2.0  # of strength
 _TRAINING: dict[str, Any] = {
     "beta": 0.3,
     "num_train_epochs": 3,
@@ -49,17 +47,18 @@ def align_tiny_policy(
         seed: Seed of everything random.
         progress: Called with a stage, steps done and steps in all.
     """
-    import mixlogit as ml
+    from mixlogit.align.run import align
+    from mixlogit.data import simulate_texts
 
-    mean, cv = _MEDIAN * math.exp(_LOG_SD**2 / 2), math.sqrt(math.expm1(_LOG_SD**2))
-    made = ml.simulate_texts(_RESPONDENTS * _VOTES, _RESPONDENTS, mean=mean, cv=cv, seed=seed)
+    mean, cv = _MEDIAN * math.exp(LOG_SD**2 / 2), math.sqrt(math.expm1(LOG_SD**2))
+    made = simulate_texts(_RESPONDENTS * _VOTES, _RESPONDENTS, mean=mean, cv=cv, seed=seed)
     folder.mkdir()
     made.write(folder / "texts.parquet")
     reference = folder / "reference"
     _save_reference(reference, made.world, seed)
     learned = []
     for name, family in (("DPO", "fixed"), ("panel", "lognormal")):
-        done = ml.align(
+        done = align(
             str(folder / "texts.parquet"),
             model=str(reference),
             output=folder / name.lower(),
@@ -75,27 +74,6 @@ def align_tiny_policy(
             spread = (float(row["mean"]), float(row["q05"]), float(row["q95"]))
         learned.append(Learned(name, _accuracy(done.policy, reference, made.world, seed), spread))
     return learned
-
-
-def learned_text(learned: Sequence[Learned]) -> str:
-    """What the policies have learned, side by side with the truth.
-
-    Args:
-        learned: From `align_tiny_policy`.
-
-    Example:
-        >>> print(learned_text([Learned("DPO", 0.875, None)]).splitlines()[1])
-          DPO                                    0.875
-    """
-    rows = []
-    for one in learned:
-        cells = [f"{one.accuracy:.3f}", "", ""]
-        if one.log_sd is not None:
-            mean, low, high = one.log_sd
-            cells[1:] = [f"{mean:.2f} ({low:.2f} to {high:.2f})", f"{_LOG_SD:.2f}"]
-        rows.append((one.name, cells))
-    columns = ["true order", "sd of log strength", "truth"]
-    return table("Alignment: accuracy", columns, rows)
 
 
 def _save_reference(folder: Path, world: Any, seed: int) -> None:
@@ -130,8 +108,8 @@ def _accuracy(policy: Path, reference: Path, world: Any, seed: int) -> float:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    import mixlogit as ml
     from mixlogit.data.simulate_texts import words_of
+    from mixlogit.lm import margins
 
     prompt, first, second = world.pairs(_FRESH, np.random.default_rng(seed + 1))
     better = (world.reward(prompt, first) > world.reward(prompt, second))[:, None]
@@ -141,5 +119,5 @@ def _accuracy(policy: Path, reference: Path, world: Any, seed: int) -> float:
         "rejected": words_of(np.where(better, second, first), " "),
     }
     output = policy.parent / "fresh.parquet"
-    ml.margins(pa.table(fresh), policy=str(policy), reference=str(reference), output=output)
+    margins(pa.table(fresh), policy=str(policy), reference=str(reference), output=output)
     return float((pq.read_table(output)["margin"].to_numpy() > 0).mean())
