@@ -6,7 +6,7 @@ from typing import Any
 # public name -> module that defines it; matplotlib and arviz load on first use
 _PUBLIC = {
     "describe_strength": "mixlogit.analysis.plots",
-    "heterogeneity": "mixlogit.analysis.heterogeneity",
+    "heterogeneity": "mixlogit.analysis.measures",
     "plot_calibration": "mixlogit.analysis.plots_votes",
     "plot_choice_curve": "mixlogit.analysis.plots_votes",
     "plot_elbo": "mixlogit.analysis.plots_inference",
@@ -21,7 +21,7 @@ _PUBLIC = {
     "plot_strength": "mixlogit.analysis.plots",
     "plot_trace": "mixlogit.analysis.plots_inference",
     "plot_training": "mixlogit.analysis.plots_training",
-    "report": "mixlogit.analysis.report",
+    "report": "mixlogit.analysis.page",
     "save_plot": "mixlogit.analysis.plots",
     "to_arviz": "mixlogit.analysis.az",
 }

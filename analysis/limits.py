@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["limits"]
+__all__ = ["limits", "models_ties"]
 
 _RELIABLE = 0.5
+_OF_TIES = ("tie_odds", "threshold")  # parameters of models of ties and grades
 
 
 def limits(
@@ -52,7 +53,7 @@ def _model(summary: Mapping[str, Any], card: Mapping[str, Any] | None) -> Iterat
             "Taste was not examined: a positive strength cannot change which answer is preferred, "
             "so disagreement about direction looks like weak strength or noise."
         )
-    if n.get("ties") and summary.get("ties", "half") == "half":
+    if n.get("ties") and not models_ties(summary):
         yield (
             f"{n['ties']:,} ties count as half a vote each way, which pulls strength towards 0; "
             "--ties models them."
@@ -71,6 +72,19 @@ def _model(summary: Mapping[str, Any], card: Mapping[str, Any] | None) -> Iterat
         )
     if card is not None and n.get("dropped"):
         yield f"{n['dropped']:,} rows were dropped; if they are not like the rest, it shows here."
+
+
+def models_ties(summary: Mapping[str, Any]) -> bool:
+    """Whether a run has a model of ties or grades.
+
+    Args:
+        summary: The object of `summary.json`.
+
+    Example:
+        >>> models_ties({"parameters": {"tie_odds": {}}})
+        True
+    """
+    return any(name.startswith(_OF_TIES) for name in summary["parameters"])
 
 
 def _examined_taste(summary: Mapping[str, Any]) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from mixlogit.analysis.heterogeneity import heterogeneity
+from mixlogit.analysis.measures import heterogeneity
 from mixlogit.analysis.saved import Saved, read_run
-from mixlogit.errors import StorageError
+from mixlogit.errors import StorageError, UsageError
 
 __all__ = ["Material", "read_material", "read_training"]
 
@@ -28,6 +28,7 @@ class Material:
         people: One row a respondent; empty without a panel.
         tastes: One row a respondent with latent or random tastes; empty without.
         measures: Measures of heterogeneity of the whole population that have a value, by name.
+        compared: One row a fit of the grid that the run is of, the best first; empty without.
         training: What was logged while a policy was trained, one object a log; empty without.
     """
 
@@ -40,6 +41,7 @@ class Material:
     people: pd.DataFrame = field(default_factory=pd.DataFrame)
     tastes: pd.DataFrame = field(default_factory=pd.DataFrame)
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    compared: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -51,8 +53,10 @@ def read_material(run: Any) -> Material:
 
     Raises:
         StorageError: If the folder is no run, or a file of it is damaged.
-        UsageError: If it is something else.
+        UsageError: If it is something else, or holds a maximum of the likelihood.
     """
+    if isinstance(run, str | Path):
+        _refuse_maximum(Path(run))
     saved = read_run(run)
     if hasattr(run, "to_dict"):
         return Material(
@@ -60,7 +64,7 @@ def read_material(run: Any) -> Material:
             saved,
             run.to_dict(),
             people=run.strengths(),
-            tastes=run.memberships(),
+            tastes=pd.concat([run.memberships(), run.tastes()]),  # one of them is empty
             measures=_measures(saved),
         )
     folder = Path(run)
@@ -76,11 +80,30 @@ def read_material(run: Any) -> Material:
         people=pd.read_parquet(folder / "strengths.parquet"),
         measures=_measures(saved),
         tastes=_tastes(folder / "tastes.parquet"),
+        compared=_compared(folder.resolve()),
         training=read_training(folder),
     )
 
 
+def _refuse_maximum(folder: Path) -> None:
+    found = _read_json(folder / "summary.json") or {}
+    if "log_likelihood" in found and not (folder / "posterior.nc").exists():
+        raise UsageError(
+            f"{folder} holds a maximum of the likelihood and no posterior, which a report is "
+            "about. Its estimates are in summary.txt; fit without --inference maximum."
+        )
+
+
+def _compared(folder: Path) -> pd.DataFrame:
+    """The comparison beside a run of a grid, by names of folders; empty if it is of none."""
+    found = _read_json(folder.parent / "compare.json") or {"models": []}
+    table = pd.DataFrame({Path(model["run"]).name: model for model in found["models"]}).T
+    return table if folder.name in table.index else pd.DataFrame()
+
+
 def _measures(saved: Saved) -> dict[str, dict[str, Any]]:
+    if saved.family == "tastes":  # random ones; strength is at most a part of them
+        return {}
     table = heterogeneity(saved)
     rows = table[(table["label"] == "all") & table["mean"].notna()].to_dict("records")
     return {str(row["measure"]): {str(k): v for k, v in row.items()} for row in rows}

@@ -1,5 +1,6 @@
 """The picture of a fit: how strength is spread over the population."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from mixlogit.analysis.marks import (
     shade_reversed,
     text_of_interval,
 )
+from mixlogit.analysis.population import average_mean
 from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.errors import UsageError
 from mixlogit.run import replacing
@@ -55,7 +57,7 @@ def plot_strength(run: Any, ax: "Axes | None" = None) -> "Axes":
         >>> plot_strength(posterior).get_xlabel()
         'strength (logarithmic axis)'
     """
-    saved = read_run(run)
+    saved = _relative(read_run(run))
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -129,7 +131,7 @@ def describe_strength(run: Any) -> str:
         >>> describe_strength(ml.fit(data, "fixed", draws=400)).partition(":")[0]
         'One strength for all'
     """
-    saved = read_run(run)
+    saved = _relative(read_run(run))
     mean = _mean_words(saved)
     density, strengths = DENSITIES.get(saved.family), saved.draws("class_strength")
     if density is not None:
@@ -152,6 +154,13 @@ def describe_strength(run: Any) -> str:
         n = f"{len(saved.means):,} posterior means of respondents"
         words += f" The middle 90 % of the {n} from {low:.2g} to {high:.2g}."
     return words
+
+
+def _relative(saved: Saved) -> Saved:
+    """Respondents beside a population of mean 1, where utilities carry the scale."""
+    if saved.draws("mean") is not None or not saved.grouped:
+        return saved
+    return replace(saved, means=saved.means / average_mean(saved).mean())
 
 
 def _is_flat(saved: Saved) -> bool:

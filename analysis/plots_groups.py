@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from mixlogit.analysis.density import DENSITIES, band, span
-from mixlogit.analysis.heterogeneity import MEASURES, heterogeneity
 from mixlogit.analysis.marks import plain_ticks
+from mixlogit.analysis.measures import MEASURES, heterogeneity
 from mixlogit.analysis.population import Population
 from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.analysis.style import (

@@ -100,8 +100,9 @@ def plot_shrinkage(run: Any, ax: "Axes | None" = None) -> "Axes":
         chosen = (votes >= least) & (votes <= most)
         x = np.clip(raw[chosen], low - room, high + room)
         of = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        noun = "vote" if most == 1 else "votes"
         ax.scatter(x, after[chosen], s=16, alpha=0.75, marker=shape, facecolor=shade,
-                   edgecolor="white", linewidths=0.3, label=f"{of} votes")  # fmt: skip
+                   edgecolor="white", linewidths=0.3, label=f"{of} {noun}")  # fmt: skip
     ax.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle="--",
             label="nothing borrowed")  # fmt: skip
     ax.axhline(float(saved.means.mean()), color="black", linewidth=1, linestyle=":",

@@ -15,7 +15,6 @@ from mixlogit.analysis.style import (
     heading,
     legend_below,
     new_axes,
-    plain,
     rows_of_names,
 )
 from mixlogit.errors import UsageError
@@ -131,7 +130,7 @@ def plot_memberships(run: Any, ax: "Axes | None" = None) -> "Axes":
     ax.set_ylabel("respondents")
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
-    heading(ax, plain(f"Who belongs to which class: {len(table):,} respondents"))
+    heading(ax, f"Who belongs to which class: {len(table):,} respondents")
     legend_below(ax, 3)
     return ax
 

@@ -54,8 +54,15 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     size = np.linspace(0.0, 1.06 * float(at.max()), _POINTS)
     low, middle, high = np.quantile(_agreement(saved, people, size), [0.05, 0.5, 0.95], axis=0)
     ax.axhline(0.5, color=GREY, linewidth=0.8)
+    who = "respondent" if saved.panel else "vote"
     ax.fill_between(size, low, high, color=BLUE, alpha=0.25, linewidth=0)
-    ax.plot(size, middle, color=BLUE, linewidth=2, label="a new respondent, 90 % band")
+    ax.plot(
+        size,
+        middle,
+        color=BLUE,
+        linewidth=2,
+        label=f"a new {who}, 90 % band",
+    )
     least, most = np.quantile(made, [0.05, 0.95], axis=0)
     ax.vlines(at, least, most, color=ORANGE, linewidth=5, alpha=0.5,
               label="expected of these votes, 90 %")  # fmt: skip

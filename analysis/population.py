@@ -8,10 +8,29 @@ from scipy import special, stats
 from mixlogit.analysis.density import DENSITIES, Array
 from mixlogit.analysis.saved import Saved
 
-__all__ = ["Population"]
+__all__ = ["Population", "average_mean"]
 
 _Z = np.arange(-40, 41) / 5.0  # standard normal nodes, 0.2 apart
 _LEAST = 1e-4  # smallest cv, as for densities
+
+
+def average_mean(saved: Saved, group: str = "posterior") -> Array:
+    """Mean strength of the average group, a `draw`-vector; 1 where utilities carry the scale.
+
+    Args:
+        saved: The run.
+        group: "posterior" or "prior".
+    """
+    mean = saved.draws("mean", group)
+    if mean is not None:
+        return mean
+    tree = saved.tree[group]
+    out = np.ones(tree.sizes["chain"] * tree.sizes["draw"])
+    for name in (str(n) for n in tree.data_vars if str(n).startswith("mean:")):
+        of_labels = saved.draws(name, group)
+        assert of_labels is not None
+        out = out * np.exp(np.log(of_labels).mean(-1))
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +72,7 @@ class Population:
             return cls(saved.family, mean[:, label], _or(cv, mean, 0.0)[:, label])
         draws = saved.tree["posterior"].sizes
         every = np.zeros(draws["chain"] * draws["draw"])
-        mean = _or(mean, every, 1.0)
+        mean = average_mean(saved)
         return cls(saved.family, mean, _or(cv, every, 0.0), strengths, shares)
 
     def thinned(self, most: int) -> "Population":

@@ -1,88 +1,29 @@
 """The sections of a report, each made from a run by a function of its own."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
-from mixlogit.analysis.figure_svg import inline_svg
-from mixlogit.analysis.heterogeneity import MEASURES
-from mixlogit.analysis.limits import limits
+from mixlogit.analysis.density import DENSITIES
+from mixlogit.analysis.limits import limits, models_ties
 from mixlogit.analysis.material import Material
+from mixlogit.analysis.measures import MEASURES
 from mixlogit.analysis.plots import describe_strength, plot_strength
 from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
-from mixlogit.analysis.plots_inference import plot_elbo, plot_trace
+from mixlogit.analysis.plots_inference import plot_elbo, plot_elpd, plot_trace
 from mixlogit.analysis.plots_people import plot_k_hat, plot_shrinkage
-from mixlogit.analysis.plots_tastes import plot_memberships, plot_profiles
 from mixlogit.analysis.plots_training import plot_training
 from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
-from mixlogit.analysis.words import PARAMETERS, figure, interval_cells
+from mixlogit.analysis.report_tastes import tastes
+from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
+from mixlogit.analysis.words import figure, interval_cells, parameter
 
-__all__ = ["SECTIONS", "Picture", "Section", "Table"]
+__all__ = ["SECTIONS"]
 
 _EXTREMES = 5
-_INTERVAL = ["mean", "sd", "5 %", "95 %"]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts; the first cell of a row names it.
-
-    Attributes:
-        head: Names of the columns, the first one's too.
-        rows: Cells, row by row.
-        caption: What it shows.
-    """
-
-    head: list[str]
-    rows: list[list[str]]
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture with a caption.
-
-    Attributes:
-        svg: The SVG element, its description included.
-        caption: How to read it.
-    """
-
-    svg: Markup
-    caption: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section of the page.
-
-    Attributes:
-        key: Anchor in the page.
-        title: The heading.
-        text: Paragraphs.
-        alerts: What is wrong, each with what to do.
-        points: A list of sentences.
-        tables: Tables.
-        pictures: Pictures.
-        code: A command or a file, to be shown as it is.
-    """
-
-    key: str
-    title: str
-    text: list[str] = field(default_factory=list)
-    alerts: list[str] = field(default_factory=list)
-    points: list[str] = field(default_factory=list)
-    tables: list[Table] = field(default_factory=list)
-    pictures: list[Picture] = field(default_factory=list)
-    code: list[str] = field(default_factory=list)
-
-
-def _picture(key: str, make: Callable[[], Any], words: str, caption: str) -> Picture:
-    return Picture(inline_svg(make(), key, words), caption)
 
 
 def verdict(run: Material) -> Section:
@@ -109,7 +50,12 @@ def alerts(run: Material) -> Section:
         f"{check['advice']}"
         for check in failed
     ]
-    warned = [] if run.card is None else [w["message"] for w in run.card.get("warnings", [])]
+    card = run.card or {}
+    warned = [
+        found["message"]
+        for found in card.get("warnings", [])
+        if not (found["name"] == "ties" and models_ties(run.summary))
+    ]
     fine = [] if words or warned else ["Every check holds, and nothing in the data was odd."]
     return Section("alerts", "Alerts", text=fine, alerts=words, points=warned)
 
@@ -123,14 +69,17 @@ def data(run: Material) -> Section:
         "ties": "ties",
         "dropped": "rows dropped",
         "items": "items",
-        "components": "groups of connected items",
+        "components": "connected components of items",
         "features": "features",
     }
     n = run.summary["n"]
+    if n.get("choice_sets"):
+        del names["comparisons"]  # the same number
     rows = [[words, f"{n[key]:,}"] for key, words in names.items() if n.get(key)]
-    rows += [[f"labels of {name}", f"{count:,}"] for name, count in n.get("groups", {}).items()]
+    rows += [[f"groups by {name}", f"{count:,}"] for name, count in n.get("groups", {}).items()]
     if len(run.people) and "n" in run.people:
-        median, most = run.people["n"].median(), run.people["n"].max()
+        each = run.people.groupby("respondent")["n"].sum()  # over the groups of a respondent
+        median, most = each.median(), each.max()
         rows.append(["comparisons of a respondent, median", f"{median:,.0f}"])
         rows.append(["comparisons of a respondent, most", f"{most:,.0f}"])
     card = run.card or {}
@@ -141,34 +90,48 @@ def data(run: Material) -> Section:
     )
 
 
-def strength(run: Material) -> Section:
+def strength(run: Material) -> Section | None:
     """The posterior of the population, its picture, and measures of heterogeneity."""
     rows = [
-        [PARAMETERS.get(name, name), *interval_cells(values)]
+        [parameter(name), *interval_cells(values)]
         for name, values in run.summary["parameters"].items()
+        if not (run.summary.get("random") and "[" in name)  # those are tastes
     ]
-    tables = [Table(["parameter", *_INTERVAL], rows, "Posterior of the population")]
+    if run.summary.get("random"):
+        head = ["parameter", *INTERVAL]
+        return Section("strength", "Strength", tables=[Table(head, rows)]) if rows else None
+    tables = [Table(["parameter", *INTERVAL], rows, "Posterior of the population")]
     shown = [
         [MEASURES[name], *interval_cells(row)]
         for name, row in run.measures.items()
         if name not in run.summary["parameters"] and not row["note"]
     ]
-    if run.saved.panel and shown:
-        tables.append(Table(["measure", *_INTERVAL], shown, "How much respondents differ"))
-    caption = (
-        "Solid: posterior median of the distribution of strength; band: 90 %; dashed: the prior. "
-        "Below the line: posterior means of respondents, pulled towards the population."
-    )
+    alike = run.summary["family"] == "fixed"
+    if run.saved.panel and shown and not alike:
+        tables.append(Table(["measure", *INTERVAL], shown, "How much respondents differ"))
+    if alike and "mean" not in run.summary["parameters"] and not run.saved.grouped:
+        text = ["One strength for all, 1 by convention: the utilities carry the scale."]
+        return Section("strength", "Strength", text=text, tables=tables)
+    caption = ""
+    if run.saved.family in DENSITIES:
+        caption = (
+            "Solid: posterior median of the distribution of strength; band: 90 %; dashed: the "
+            "prior. "
+        )
+    if run.saved.panel and not alike:
+        caption += "Below the line: posterior means of respondents, pulled towards the population."
     words = describe_strength(run.saved)
-    picture = _picture("strength", lambda: plot_strength(run.saved), words, caption)
-    return Section("strength", "Strength", tables=tables, pictures=[picture])
+    shown_as = picture("strength", lambda: plot_strength(run.saved), words, caption)
+    return Section("strength", "Strength", tables=tables, pictures=[shown_as])
 
 
 def respondents(run: Material) -> Section | None:
     """Individual strengths: how far they are pulled in, and the extremes."""
     people = run.people
-    if not run.saved.panel or len(people) < 2 or "mean" not in people:
+    alike = run.summary["family"] == "fixed"
+    if not run.saved.panel or alike or len(people) < 2 or "mean" not in people:
         return None
+    people = people.assign(respondent=people.loc[:, :"n"].iloc[:, :-1].agg(" | ".join, axis=1))
     order = people.sort_values("mean")
     ends = pd.concat([order.iloc[:_EXTREMES], order.iloc[len(order) - _EXTREMES :]])
     rows = (
@@ -179,7 +142,7 @@ def respondents(run: Material) -> Section | None:
         if len(order) > _EXTREMES
         else []
     )
-    head = ["respondent", "n", *_INTERVAL]
+    head = ["respondent", "n", *INTERVAL]
     caption = f"The {_EXTREMES} weakest and the {_EXTREMES} strongest by posterior mean"
     pictures = []
     if {"margin", "unit"} <= set(run.saved.tree["constant_data"].data_vars):
@@ -189,7 +152,7 @@ def respondents(run: Material) -> Section | None:
             f"{low:.2g} to {high:.2g}, against estimates from own votes alone."
         )
         pictures.append(
-            _picture(
+            picture(
                 "shrinkage",
                 lambda: plot_shrinkage(run.saved),
                 words,
@@ -227,34 +190,9 @@ def groups(run: Material) -> Section | None:
                 else "Median density of strength within each group."
             )
             pictures.append(
-                _picture(f"{kind}{k}", partial(plot, run.saved, column), words, caption)
+                picture(f"{kind}{k}", partial(plot, run.saved, column), words, caption)
             )
     return Section("groups", "Groups", text=text, pictures=pictures)
-
-
-def tastes(run: Material) -> Section | None:
-    """Taste against strength: what each class prefers, and how surely people belong to one."""
-    record = run.summary.get("tastes") or {}
-    classes = record.get("classes")
-    if not classes:
-        return None
-    rows = [
-        [f"class {name}", *interval_cells(each["share"]), f"{each['respondents']:,.0f}"]
-        for name, each in classes.items()
-    ]
-    sure = record["mean_largest_membership"]
-    text = [
-        f"Respondents belong to their most probable class with probability {sure:.2f} on average."
-    ]
-    words = f"Profiles of {len(classes)} classes of taste, with 90 % intervals."
-    caption = "Where intervals of two classes lie apart, people of these classes disagree."
-    pictures = [_picture("profiles", lambda: plot_profiles(run.saved), words, caption)]
-    if len(run.tastes):
-        caption = "Near 1: surely of that class; near the left end: their votes do not tell."
-        pictures.append(_picture("memberships", lambda: plot_memberships(run), text[0], caption))
-    head = ["class", *_INTERVAL, "respondents, expected"]
-    tables = [Table(head, rows, "Share of each class")]
-    return Section("tastes", "Taste", text=text, tables=tables, pictures=pictures)
 
 
 def prediction(run: Material) -> Section:
@@ -263,7 +201,7 @@ def prediction(run: Material) -> Section:
     rows = []
     if elpd:
         per = f"a new {elpd['per']}"
-        rows.append([f"elpd of {per}", f"{elpd['estimate']:,.1f}", f"{elpd['se']:,.1f}"])
+        rows.append([f"elpd of {per}, nats", f"{elpd['estimate']:,.1f}", f"{elpd['se']:,.1f}"])
     if held_out:
         rows.append(["log score of a held-out vote, nats", f"{held_out['log_score']:.4f}", ""])
         if "gain_millinats" in held_out:
@@ -274,7 +212,27 @@ def prediction(run: Material) -> Section:
         if held_out.get("accuracy") is not None:
             rows.append(["accuracy on held-out votes", f"{held_out['accuracy']:.3f}", ""])
     tables = [Table(["what", "estimate", "standard error"], rows)] if rows else []
-    return Section("prediction", "Does it predict?", tables=tables, pictures=list(_of_votes(run)))
+    pictures = []
+    if len(run.compared):
+        tables.append(_compared(run.compared))
+        words = f"Elpd of {len(run.compared)} fits of these votes against the best of them."
+        caption = "Left of 0: predicts worse than the best fit. This run is one of them."
+        pictures.append(picture("elpd", lambda: plot_elpd(run.compared), words, caption))
+    pictures += _of_votes(run)
+    return Section("prediction", "Does it predict?", tables=tables, pictures=pictures)
+
+
+def _compared(table: pd.DataFrame) -> Table:
+    rows = [
+        [
+            str(name),
+            *(f"{row[key]:,.1f}" for key in ("elpd", "se", "difference", "difference_se")),
+            f"{row['weight']:.2f}",
+        ]
+        for name, row in table.iterrows()
+    ]
+    head = ["fit", "elpd, nats", "se", "against the best", "se", "weight"]
+    return Table(head, rows, "Fits of the same votes, each respondent left out in turn")
 
 
 def _of_votes(run: Material) -> Iterator[Picture]:
@@ -291,14 +249,14 @@ def _of_votes(run: Material) -> Iterator[Picture]:
             f"{len(observed)} bins of the margin."
         )
         caption = "Points outside the orange bars mean that the shape of the curve is wrong."
-        yield _picture("curve", lambda: plot_choice_curve(run.saved), words, caption)
+        yield picture("curve", lambda: plot_choice_curve(run.saved), words, caption)
     if "calibration_observed" in predictive:
         words = "Calibration: observed frequency of the likelier answer by predicted probability."
         caption = (
             "Each vote is predicted without itself. A line outside the band means that "
             "probabilities are too bold (below the diagonal) or too timid (above)."
         )
-        yield _picture("calibration", lambda: plot_calibration(run.saved), words, caption)
+        yield picture("calibration", lambda: plot_calibration(run.saved), words, caption)
 
 
 def checks(run: Material) -> Section:
@@ -320,16 +278,16 @@ def checks(run: Material) -> Section:
     if name is not None:
         words = f"Draws of {name} by restart of the inference."
         pictures.append(
-            _picture("trace", lambda: plot_trace(saved, name), words, "Restarts should agree.")
+            picture("trace", lambda: plot_trace(saved, name), words, "Restarts should agree.")
         )
     if stats["elbo"].size:
         words = "The guide's evidence lower bound over its steps."
-        pictures.append(_picture("elbo", lambda: plot_elbo(saved), words, "It should be level."))
+        pictures.append(picture("elbo", lambda: plot_elbo(saved), words, "It should be level."))
     if "loo_k_hat" in stats:
         n = int((stats["loo_k_hat"].to_numpy() > 0.7).sum())
         words = f"Pareto k of leaving out each unit: {n} above 0.7."
         caption = "Above 0.7 the leave-one-out density of that unit is not reliable."
-        pictures.append(_picture("khat", lambda: plot_k_hat(saved), words, caption))
+        pictures.append(picture("khat", lambda: plot_k_hat(saved), words, caption))
     return Section("checks", "Inference checks", tables=[Table(head, rows)], pictures=pictures)
 
 
@@ -345,7 +303,7 @@ def alignment(run: Material) -> Section | None:
     logged = {key for log in run.training for key in log}
     needs = {"loss": "loss", "margins": "margins", "strength": "strength/cv"}
     pictures = [
-        _picture(
+        picture(
             f"training-{what}",
             partial(plot_training, run.training, what),
             f"{what} over {run.training[-1]['step']:,} optimiser steps.",

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-__all__ = ["PARAMETERS", "decimals", "figure", "interval_cells"]
+__all__ = ["PARAMETERS", "decimals", "figure", "interval_cells", "parameter"]
 
 PARAMETERS = {
     "cv": "coefficient of variation",
@@ -17,18 +17,32 @@ PARAMETERS = {
 }
 
 
+def parameter(name: str) -> str:
+    """A parameter in words.
+
+    Example:
+        >>> parameter("cv"), parameter("share[2]"), parameter("threshold[1]")
+        ('coefficient of variation', 'share of class 2', 'threshold[1]')
+    """
+    if name.startswith("share["):
+        return f"share of class {name[6:-1]}"
+    return PARAMETERS.get(name, name)
+
+
 def figure(value: float | None) -> str:
     """One number: two or three figures, thousands with commas, tiny ones by exponent.
 
     Example:
-        >>> [figure(x) for x in (0.3121, 2.04e-7, 4000, None, math.nan)]
-        ['0.31', '2e-7', '4,000', 'unknown', 'unknown']
+        >>> [figure(x) for x in (0.3121, 0.005, 2.04e-7, 4000, None, math.nan)]
+        ['0.31', '0.005', '2e-7', '4,000', 'unknown', 'unknown']
     """
     if value is None or not math.isfinite(value):
         return "unknown"
-    if value != 0 and abs(value) < 0.005:
+    if value != 0 and abs(value) < 0.001:
         mantissa, exponent = f"{value:.0e}".split("e")
         return f"{mantissa}e{int(exponent)}"
+    if value != 0 and abs(value) < 0.1:
+        return f"{value:.1g}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
@@ -57,5 +71,7 @@ def interval_cells(row: Any) -> list[str]:
     sd = float(row["sd"])
     if not math.isfinite(sd):
         return ["unknown"] * 4
+    if 0 < sd < 1e-5:  # more decimals than anybody reads
+        return [figure(float(row[key])) for key in ("mean", "sd", "q05", "q95")]
     places = decimals(sd)
     return [f"{float(row[key]):,.{places}f}" for key in ("mean", "sd", "q05", "q95")]

@@ -17,6 +17,7 @@ from mixlogit.models.loo import LeftOut, left_out
 from mixlogit.models.posterior import Posterior, open_run
 from mixlogit.models.verdict import Verdict
 from mixlogit.models.weighing import Fitted, weigh
+from mixlogit.run.notebook import html_table
 
 __all__ = ["ModelComparison", "compare", "stacking_weights"]
 
@@ -43,6 +44,13 @@ class ModelComparison:
     high_k: dict[str, tuple[str, ...]]
     by: Unit
     folds: int
+
+    def _repr_html_(self) -> str:
+        """In notebooks: the fits, the best first, and the verdict."""
+        columns = ["kind", "elpd", "se", "difference", "difference_se", "weight"]
+        rows = [(name, *row[columns]) for name, row in self.table.iterrows()]
+        title = f"Leave one {self.by} out"
+        return html_table(title, ["", *columns], rows, self.verdict.sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `mixlogit compare --json` prints."""

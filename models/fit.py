@@ -34,7 +34,7 @@ from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
 from mixlogit.models.tree import make_tree, unit_log_likelihood
-from mixlogit.models.verdict import give_verdict
+from mixlogit.models.verdict import Verdict, give_verdict
 from mixlogit.run import peak_memory_mb
 
 __all__ = ["fit"]
@@ -239,6 +239,12 @@ class _Clock:
         self.seconds["total"] = round(now - self._begin, 3)
 
 
+def _verdict(problem: Problem, joint: LogJoint, weighed: Evidence | None) -> Verdict:
+    utilities = bool(problem.data.items or problem.data.feature_names)
+    family = joint.spec.family
+    return give_verdict(weighed, panel=problem.panel, family=family, utilities=utilities)
+
+
 def _result(
     problem: Problem,
     joint: LogJoint,
@@ -263,7 +269,7 @@ def _result(
     looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
     tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
-    verdict = give_verdict(weighed, panel=problem.panel, family=joint.spec.family)
+    verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
     record = {
         "family": joint.spec.family,

@@ -10,6 +10,7 @@ import pandas as pd
 from mixlogit.errors import UsageError
 from mixlogit.models.verdict import Check, Verdict
 from mixlogit.run import json_ready
+from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,6 +98,12 @@ class Posterior:
             "" if cv is None else f", cv {cv['mean']:.2f} ({cv['q05']:.2f} to {cv['q95']:.2f})"
         )
         return f"Posterior({self.family}, {n['comparisons']:,} comparisons{spread})"
+
+    def _repr_html_(self) -> str:
+        """In notebooks: the population's parameters and the verdict."""
+        shown = {"mean": "mean", "sd": "sd", "q05": "5 %", "q95": "95 %"}
+        rows = [(name, *row[list(shown)]) for name, row in self.summary().iterrows()]
+        return html_table(repr(self), ["", *shown.values()], rows, self.verdict.sentences)
 
     def summary(self) -> pd.DataFrame:
         """Mean, sd and quantiles of the population's parameters, one row each."""

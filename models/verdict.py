@@ -11,6 +11,12 @@ NO_PANEL = (
     "Without respondents the spread of strength is a tail shape of the link and not a measure of "
     "people; no verdict on heterogeneity is given."
 )
+_TASTE = (
+    "Taste was not examined: these models cannot tell whether people disagree about direction."
+)
+_TASTE_OF_UTILITIES = (
+    "Taste was not examined; run with --tastes 2,3 to see whether disagreement is about direction."
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,9 @@ class Verdict:
         return asdict(self)
 
 
-def give_verdict(evidence: Evidence | None, *, panel: bool, family: str) -> Verdict:
+def give_verdict(
+    evidence: Evidence | None, *, panel: bool, family: str, utilities: bool = False
+) -> Verdict:
     """The verdict on heterogeneity of strength.
 
     Rules: without respondents none is given. With them, the spread counts as strength when the
@@ -65,9 +73,9 @@ def give_verdict(evidence: Evidence | None, *, panel: bool, family: str) -> Verd
         evidence: From `weigh_evidence`; None if it was not weighed.
         panel: Whether respondents were modelled.
         family: Name of the family.
+        utilities: Whether there are items or features, so that tastes can be fitted.
     """
-    taste = "Taste was not examined: these models cannot tell whether people disagree about "
-    taste += "direction."
+    taste = _TASTE_OF_UTILITIES if utilities else _TASTE
     if not panel:
         return Verdict(
             "unknown",

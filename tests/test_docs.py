@@ -20,7 +20,7 @@ from mixlogit.cli import main
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # what is simulated is made smaller and what is fitted is fitted faster than the page says
 SMALLER = {"--comparisons": "2000", "--respondents": "200", "--folds": "2"}
-FASTER = ["--no-evidence"]
+FASTER = {"fit": ["--no-evidence", "--no-report"], "align": ["--no-report"]}
 SHOWN = {"text", "python", ""}
 
 
@@ -46,7 +46,7 @@ def quick(arguments: list[str]) -> list[str]:
     """The same command on less data."""
     pairs = zip(["", *arguments], arguments, strict=False)
     smaller = [SMALLER.get(before, argument) for before, argument in pairs]
-    return smaller + (FASTER if arguments[0] == "fit" else [])
+    return smaller + FASTER.get(arguments[0], [])
 
 
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)

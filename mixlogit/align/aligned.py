@@ -8,6 +8,7 @@ from typing import Any
 
 from mixlogit.models import Posterior, open_run
 from mixlogit.models.verdict import Check
+from mixlogit.run.notebook import html_table
 
 __all__ = ["Aligned"]
 
@@ -48,6 +49,11 @@ class Aligned:
     def __repr__(self) -> str:
         """The policy's folder, the steps and the posterior in one line."""
         return f"Aligned({self.policy}, {self.steps:,} steps, {self.posterior!r})"
+
+    def _repr_html_(self) -> str:
+        """In notebooks: the policy's folder, and the posterior."""
+        title = f"Aligned in {self.steps:,} steps: {self.policy}"
+        return html_table(title, [], []) + self.posterior._repr_html_()
 
     @classmethod
     def read(cls, path: str | Path) -> "Aligned":

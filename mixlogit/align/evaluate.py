@@ -20,6 +20,7 @@ from mixlogit.errors import UsageError
 from mixlogit.lm.cache import user_cache
 from mixlogit.lm.load import quiet_transformers
 from mixlogit.lm.pairing import Pairing
+from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,11 @@ class Evaluation:
     def __repr__(self) -> str:
         """The table."""
         return self.summary().to_string(float_format="{:.4f}".format)
+
+    def _repr_html_(self) -> str:
+        """In notebooks: the same table."""
+        rows = self.summary().itertuples(name=None)
+        return html_table("Evaluation", ["", "estimate", "5 %", "95 %"], rows)
 
 
 def _rows(figures: Mapping[str, Any], name: str = "") -> list[tuple[str, Mapping[str, Any]]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mixlogit.cli.aligning import run_align
+from mixlogit.cli.html import Report
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.options import Dtype, Truncation, model_option
 
@@ -89,11 +90,12 @@ def align(
     prior_cv: Annotated[float | None, _strength("Scale of the half-normal cv.")] = None,
     test: Annotated[str | None, _test("A file in the same columns.", "FILE")] = None,
     test_fraction: Annotated[float | None, _test("Share of the prompts to hold out.", "P")] = None,
+    report: Report = True,
 ) -> int:
     """Train a policy on preferences; takes all options of transformers.TrainingArguments too.
 
     A run that was stopped goes on when the same command is given again. Exit code 4: the run
     finished, but a check failed.
     """
-    options: dict[str, Any] = {name: value for name, value in locals().items() if name != "call"}
-    return run_align(call, options)
+    options: dict[str, Any] = {k: v for k, v in locals().items() if k not in ("call", "report")}
+    return run_align(call, options, report=report)

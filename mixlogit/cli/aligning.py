@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixlogit.cli.fitting import CHECK_FAILED, run_path
+from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import report_text
 from mixlogit.cli.summary import data_line, number
@@ -21,12 +22,13 @@ __all__ = ["run_align"]
 _TEXTS = "summary.txt"
 
 
-def run_align(call: Invocation, options: Mapping[str, Any]) -> int:
+def run_align(call: Invocation, options: Mapping[str, Any], *, report: bool = True) -> int:
     """Train a policy and write its run folder.
 
     Args:
         call: The call of `mixlogit align`.
         options: Its own options.
+        report: Whether to write the report.
 
     Returns:
         Exit code: 4 if a check failed.
@@ -56,7 +58,10 @@ def run_align(call: Invocation, options: Mapping[str, Any]) -> int:
         )
     texts = path / _TEXTS  # not there if it was made from Python
     terminal.say(texts.read_text(encoding="utf-8").rstrip() if texts.is_file() else repr(aligned))
-    terminal.say(f"{path} was finished before; no step was added." if before else f"Wrote {path}")
+    if before:
+        terminal.say(f"{path} was finished before; no step was added.")
+    elif first:
+        finish(terminal, path, report=report)
     terminal.result(aligned.to_dict())
     return 0 if not first or all(check.ok for check in aligned.checks) else CHECK_FAILED
 

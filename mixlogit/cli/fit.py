@@ -1,12 +1,17 @@
-"""`mixlogit fit`: from preference data to a posterior of preference strength."""
+"""`mixlogit fit`: from preference data to a posterior of preference strength.
+
+Exit code 4: the fit finished, but a check failed.
+"""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from mixlogit.cli.fitting import read_people, run_maximum, run_posterior, with_context
 from mixlogit.cli.grid import grid_of, numbers_of_tastes, run_grid
+from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 
@@ -122,6 +127,7 @@ def fit(
     test: _Test = None,
     test_fraction: _Fraction = None,
     sbc: _Sbc = None,
+    report: Report = True,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
     prior_cv: Annotated[float | None, _prior("Scale of the half-normal cv.")] = None,
@@ -129,10 +135,7 @@ def fit(
     prior_lapse: Annotated[str | None, _prior("Beta of the lapse rate, as 1,9.")] = None,
     prior_utility: Annotated[float | None, _prior("Sd of utilities.")] = None,
 ) -> int:
-    """Fit preference data: the posterior of preference strength, with checks and a verdict.
-
-    Exit code 4: the fit finished, but a check failed.
-    """
+    """Fit preference data: the posterior of preference strength, with checks and a verdict."""
     given = _priors(prior_mean, prior_mean_sd, prior_cv, prior_group, prior_lapse, prior_utility)
     family = family or ("fixed" if random or tastes != "1" else "lognormal")
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
@@ -149,9 +152,10 @@ def fit(
     asked |= {"classes": classes, "contrarians": contrarians}
     if strength or "," in tastes:
         cells = grid_of(strength or family, tastes)
-        return run_grid(call, cells, asked, own, given, (test, test_fraction))
+        return run_grid(call, cells, asked, own, given, (test, test_fraction), report=report)
     (asked["tastes"],) = numbers_of_tastes(tastes)
     code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
+    finish(call.terminal, Path(result["run"]), report=report)
     call.terminal.result(result)
     return code
 

@@ -73,7 +73,6 @@ def run_posterior(
         failed = not all(check.ok for check in posterior.checks)
         run.state = "check failed" if failed else "done"
     call.terminal.say(text)
-    call.terminal.say(f"Wrote {path}")
     return CHECK_FAILED if failed else 0, {"run": str(path), **result}
 
 

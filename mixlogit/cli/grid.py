@@ -6,6 +6,7 @@ from typing import Any
 
 from mixlogit.cli.compare import comparison_text
 from mixlogit.cli.fitting import run_path, run_posterior
+from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_text
@@ -20,6 +21,8 @@ def run_grid(
     tastes: Mapping[str, Any],
     priors: Mapping[str, Any],
     held_out_of: tuple[str | None, float | None],
+    *,
+    report: bool = True,
 ) -> int:
     """Fit every cell into a run folder of its own, then compare them.
 
@@ -30,6 +33,7 @@ def run_grid(
         tastes: Arguments of `mixlogit.RandomTastes`.
         priors: Arguments of `mixlogit.Priors`.
         held_out_of: A file of held-out votes, or the share of the votes to hold out.
+        report: Whether to write each cell's report.
 
     Returns:
         Exit code: 4 if a check of a cell failed.
@@ -49,6 +53,8 @@ def run_grid(
     write_json(path / "compare.json", result)
     write_text(path / "compare.txt", text + "\n")
     call.terminal.say(text)
+    for name in cells:  # each report shows the comparison too
+        finish(call.terminal, path / name, report=report)
     call.terminal.say(f"Wrote {path}")
     call.terminal.result(result)
     return code

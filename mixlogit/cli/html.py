@@ -6,9 +6,14 @@ from typing import Annotated
 import typer
 
 from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.terminal import Terminal
 from mixlogit.errors import StorageError
 
-__all__ = ["report"]
+__all__ = ["Report", "finish", "report"]
+
+Report = Annotated[
+    bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")
+]
 
 
 def report(
@@ -30,3 +35,26 @@ def report(
     call.terminal.say(f"Wrote {written} ({size / 1000:,.0f} kB)")
     call.terminal.result({"run": str(run), "report": str(written), "bytes": size})
     return 0
+
+
+def finish(terminal: Terminal, run: Path, *, report: bool) -> None:
+    """Say where a finished run lies, and write its report; without one the run is still whole.
+
+    Args:
+        terminal: Where to say it.
+        run: The run folder.
+        report: Whether to write the report.
+    """
+    from mixlogit import analysis
+
+    written = run
+    if report:
+        try:
+            written = analysis.report(run)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            terminal.warn(
+                f"{run} is complete, but its report could not be written: {reason} "
+                f'"mixlogit report {run}" tries again.'
+            )
+    terminal.say(f"Wrote {written}")

@@ -5,10 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from mixlogit.cli.summary import table
 
 __all__ = ["Learned", "align_tiny_policy", "learned_text"]
@@ -111,7 +107,8 @@ def _save_reference(folder: Path, world: Any, seed: int) -> None:
     words = {"</s>": 0, **{f"t{k}": k + 1 for k in range(_WORDS)}}
     by_words = Tokenizer(models.WordLevel(words, "</s>"))
     by_words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    PreTrainedTokenizerFast(tokenizer_object=by_words, eos_token="</s>").save_pretrained(folder)
+    fast: Any = PreTrainedTokenizerFast
+    fast(tokenizer_object=by_words, eos_token="</s>").save_pretrained(folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = LlamaConfig(
@@ -129,6 +126,10 @@ def _save_reference(folder: Path, world: Any, seed: int) -> None:
 
 def _accuracy(policy: Path, reference: Path, world: Any, seed: int) -> float:
     """Share of fresh pairs whose margin prefers what the true reward prefers."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     import mixlogit as ml
     from mixlogit.data.simulate_texts import words_of
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.quick_align import align_tiny_policy, learned_text
 from mixlogit.cli.report import Trace, report_text, write_results
@@ -46,7 +47,7 @@ def quickstart(call: Invocation) -> int:
     with call.terminal.progress("align    tiny policy") as show:
         learned = align_tiny_policy(path / "alignment", call.seed, show)
     say(learned_text(learned))
-    say(f"Wrote {path} (look at strength.png)")
+    finish(call.terminal, path, report=True)
     alignment = [one._asdict() for one in learned]
     call.terminal.result({"run": str(path), **result, "alignment": alignment})
     return 4 if failed else 0

@@ -10,11 +10,14 @@ from torch import Tensor
 from mixlogit.data.comparisons import Dropped, Finding, Labels
 from mixlogit.data.graph import components
 from mixlogit.errors import UsageError
+from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ChoiceSets"]
+
+_SHOWN = 30  # groups in notebooks
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,6 +141,15 @@ class ChoiceSets:
         if self.dropped:
             parts.append(f"{len(self.dropped):,} dropped")
         return f"ChoiceSets({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        """In notebooks: counts, by group too."""
+        rows = [
+            (column, name, count)
+            for column, labels in self.groups.items()
+            for name, count in zip(labels.labels, labels.counts().tolist(), strict=True)
+        ]
+        return html_table(repr(self), ["column", "group", "comparisons"], rows[:_SHOWN])
 
     @classmethod
     def from_pandas(cls, df: "pd.DataFrame", **columns: Any) -> "ChoiceSets":

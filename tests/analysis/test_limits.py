@@ -45,7 +45,8 @@ def test_nobody_is_named_where_individual_strengths_are_unreliable(
 def test_half_ties_are_said_and_modelled_ones_not() -> None:
     n = {**PANEL["n"], "ties": 1200}
     assert "1,200 ties count as half a vote each way" in said(n=n)
-    assert "half a vote" not in said(n=n, ties="davidson")
+    assert "half a vote" not in said(n=n, parameters={"tie_odds": {}})
+    assert "half a vote" not in said(n=n, parameters={"threshold[1]": {}})
 
 
 def test_items_carry_the_scale_within_their_components() -> None:

@@ -9,7 +9,7 @@ import pytest
 import mixlogit as ml
 from mixlogit.analysis import report
 from mixlogit.analysis.material import Material, read_material
-from mixlogit.analysis.report import render_report
+from mixlogit.analysis.page import render_report
 from mixlogit.analysis.report_sections import alerts, verdict
 from mixlogit.cli import main
 from mixlogit.errors import StorageError, UsageError

@@ -54,6 +54,7 @@ def command(folder: Path, tmp_path: Path) -> Command:
             *("--beta", "0.3", "--max-steps", "6", "--learning_rate=1e-3", "--use-cpu"),
             *([] if "--recipe" in more else ["--family", "fixed"]),
             *("--per-device-train-batch-size", "16", "--output", str(tmp_path / output)),
+            "--no-report",
             *map(str, more),
         ]
 
@@ -81,7 +82,7 @@ def test_the_run_folder_is_that_of_a_fit_with_a_policy(done: Path) -> None:
     names = {file.name for file in done.iterdir()}
     fit = {"posterior.nc", "strengths.parquet", "strength.png", "strength.json", "config.yaml"}
     fit |= {"summary.txt", "summary.json", "checks.json", "data.json", "metrics.jsonl", "run.json"}
-    assert fit | {"policy", "margins.parquet", "checkpoint-6"} <= names
+    assert fit | {"policy", "margins.parquet", "checkpoint-6", "report.html"} <= names
     assert ml.open_run(done).family == "lognormal"
     trained = AutoModelForCausalLM.from_pretrained(done / "policy").state_dict()
     moved = [

@@ -4,7 +4,7 @@ import pytest
 
 import mixlogit as ml
 
-VOTES = ["--test-fraction", "0.2", "--posterior-draws", "400"]
+VOTES = ["--test-fraction", "0.2", "--posterior-draws", "400", "--no-report"]
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,11 @@ def test_a_grid_of_fits(runs, say, tmp_path):
     assert result["verdict"]["heterogeneity"] == "strength"
     assert json.loads((grid / "compare.json").read_text()) == result
     assert "Strength: respondents differ" in (grid / "compare.txt").read_text()
+    page = (grid / "gamma" / "report.html").read_text()
+    assert "Elpd of 2 fits of these votes against the best of them." in page
     config = grid / "gamma" / "config.yaml"
-    code, _, _ = say("fit", runs[2], "--config", config, "--overwrite", "--quiet")
+    again = ["--config", config, "--overwrite", "--quiet", "--no-report"]
+    code, _, _ = say("fit", runs[2], *again)
     assert code in (0, 4)
     assert ml.open_run(grid / "gamma").family == "gamma"
 
@@ -110,6 +113,7 @@ def test_a_grid_over_tastes_too(say, tmp_path):
     data = tmp_path / "votes.parquet"
     ml.simulate(800, 40, "fixed", tastes=2, items=4, seed=1).write(data)
     options = ["--no-evidence", "--inference", "laplace", "--posterior-draws", "400", "--json"]
+    options += ["--no-report"]
     code, out, _ = say("fit", data, "--tastes", "1,2", "--output", tmp_path / "grid", *options)
     result = json.loads(out)
     assert code in (0, 4)

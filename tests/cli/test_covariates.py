@@ -18,7 +18,7 @@ def votes(tmp_path_factory):
 
 def test_from_the_data(votes, say, tmp_path):
     run = tmp_path / "run"
-    options = ["--no-evidence", "--posterior-draws", 400, "--output", run, "--json"]
+    options = ["--no-evidence", "--posterior-draws", 400, "--output", run, "--json", "--no-report"]
     code, out, err = say("fit", votes, "--strength-formula", "~ age", *options)
     assert code in (0, 4)
     assert "effect[age]" in json.loads(out)["parameters"]

@@ -12,12 +12,13 @@ import yaml
 
 import mixlogit as ml
 from mixlogit.cli import main
+from mixlogit.errors import StorageError
 from mixlogit.run import run_lock
 
 FILES = {
     *("run.json", "config.yaml", "data.json", "summary.json", "summary.txt", "checks.json"),
     *("posterior.nc", "strengths.parquet", "strength.safetensors", "strength.json"),
-    *("metrics.jsonl", "strength.svg", "strength.png"),
+    *("metrics.jsonl", "strength.svg", "strength.png", "report.html"),
 }
 
 
@@ -121,7 +122,7 @@ def quick(say: Callable, alike: Path, tmp_path: Path) -> Callable:
 
     def run(*options: object) -> tuple[int, str, str]:
         few = ["--family", "fixed", "--posterior-draws", 400, "--output", tmp_path / "x"]
-        return say("fit", alike, *few, *options)
+        return say("fit", alike, *few, "--no-report", *options)
 
     return run
 
@@ -142,12 +143,30 @@ def test_the_same_configuration_gives_the_same_numbers(
 ) -> None:
     assert quick("--prior-cv", 0.5, "--prior-lapse", "1,4")[0] == 0
     config, again = tmp_path / "x" / "config.yaml", tmp_path / "again"
-    assert say("fit", "--config", config, "--output", again)[0] == 0
+    code, out, _ = say("fit", "--config", config, "--output", again, "--report")
+    assert (code, out.splitlines()[-1]) == (0, f"Wrote {again / 'report.html'}")
     first, second = (ml.open_run(run).summary() for run in (tmp_path / "x", again))
     pd.testing.assert_frame_equal(first, second)
     record = json.loads((again / "summary.json").read_text())
     assert record["priors"]["cv_scale"] == 0.5
     assert record["priors"]["lapse"] == [1, 4]
+
+
+def test_a_report_that_fails_leaves_the_run(
+    quick: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise StorageError("no room.")
+
+    monkeypatch.setattr("mixlogit.analysis.report", fail)
+    code, out, err = quick("--report")
+    run = tmp_path / "x"
+    assert (code, out.splitlines()[-1]) == (0, f"Wrote {run}")
+    assert err.replace("\n", " ") == (
+        f"warning: {run} is complete, but its report could not be written: no room. "
+        f'"mixlogit report {run}" tries again. '
+    )
+    assert ml.open_run(run).family == "fixed"
 
 
 def test_no_panel_says_what_the_spread_is_not(quick: Callable) -> None:
@@ -215,7 +234,7 @@ def test_the_default_folder_is_named_after_the_data(
     say: Callable, alike: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    line = ["fit", alike, "--family", "fixed", "--posterior-draws", 400]
+    line = ["fit", alike, "--family", "fixed", "--posterior-draws", 400, "--no-report"]
     assert say(*line)[0] == 0
     assert Path("runs/alike/run.json").exists()
     message = "runs/alike holds a run. Choose another --output, or add --overwrite.\n"

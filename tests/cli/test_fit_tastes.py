@@ -5,7 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-TASTES = ["--tastes", "2", "--inference", "laplace", "--posterior-draws", "400"]
+TASTES = [
+    *("--tastes", "2", "--inference", "laplace", "--posterior-draws", "400"),
+    "--no-report",
+]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def test_json_with_groups_strength_and_ties_held_out(fit) -> None:
 def test_compared_with_one_taste(fit, say, votes, tmp_path) -> None:
     _, _, _, folder = fit(*TASTES, "--no-evidence")
     one = tmp_path / "one"
-    quick = ["--family", "fixed", "--inference", "laplace", "--no-evidence"]
+    quick = ["--family", "fixed", "--inference", "laplace", "--no-evidence", "--no-report"]
     say("fit", votes, *quick, "--output", one)
     code, out, _ = say("compare", folder, one, "--json")
     assert code == 0

@@ -26,8 +26,9 @@ def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found is not None
     _, _, low, high, truth = map(float, found.groups())
     assert low - 0.1 < truth < high + 0.1
-    assert out.splitlines()[-1] == "Wrote runs/quickstart (look at strength.png)"
+    assert out.splitlines()[-1] == "Wrote runs/quickstart/report.html"
     run = tmp_path / "runs" / "quickstart"
+    assert (run / "report.html").stat().st_size < 2_000_000
     assert (run / "strength.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((run / "judges.truth.json").read_text())["arguments"]["cv"] == truth
     assert (run / "judges.parquet").exists()

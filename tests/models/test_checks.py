@@ -97,6 +97,19 @@ def test_quadrature_error(design):
     assert 0 <= quadrature_error(joint, joint.start().unsqueeze(0)) < 1e-3
 
 
+def test_an_integral_on_too_few_nodes_is_found():
+    joint = Problem(made(items=5)).joint("lognormal")
+    inferred = infer(joint, chains=2, draws=200, method="laplace")
+    joint.likelihood = joint.likelihood.finer(3)
+    checks = make_checks(joint, inferred, named(0.2), named(1.0))
+    (found,) = (check for check in checks if check.name == "quadrature error")
+    assert found.value > found.threshold
+    assert not found.ok
+    assert found.advice == (
+        "Report this data set: the panel integral is not accurate to 0.001 nats."
+    )
+
+
 def test_nothing_to_integrate():
     problem = Problem(made())
     fixed, single = problem.joint("fixed"), Problem(made(), panel=False).joint("gamma")

@@ -74,6 +74,14 @@ def test_rules(figures, kind, sentence):
     assert verdict.sentences == (sentence, TASTE)
 
 
+def test_items_and_features_can_be_asked_for_tastes():
+    verdict = give_verdict(None, panel=True, family="fixed", utilities=True)
+    assert verdict.sentences[1] == (
+        "Taste was not examined; run with --tastes 2,3 to see whether disagreement is about "
+        "direction."
+    )
+
+
 def test_without_a_panel():
     verdict = give_verdict(None, panel=False, family="lognormal")
     assert verdict.heterogeneity == "unknown"

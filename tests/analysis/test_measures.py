@@ -9,7 +9,7 @@ from scipy import integrate, optimize, special, stats
 
 import mixlogit as ml
 from mixlogit.analysis import heterogeneity
-from mixlogit.analysis.heterogeneity import MEASURES
+from mixlogit.analysis.measures import MEASURES
 from mixlogit.errors import UsageError
 
 MARGIN = np.random.default_rng(0).normal(0, 1.5, size=400)
