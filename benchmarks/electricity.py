@@ -5,8 +5,8 @@ CPU seconds include neither start nor reading, memory is the process's peak.
 
     python benchmarks/electricity.py [--data ../shared/data] [--peers PYTHON]
 
-PYTHON is the interpreter of an environment with the peers, which are no dependencies of this
-project: `pip install xlogit==0.2.7 biogeme==3.3.2 "tomlkit<0.14" pandas`.
+PYTHON is the interpreter of an environment of its own with the peers, made by
+`pip install ".[benchmark]"`: biogeme wants an older pandas than the tests run with.
 """
 
 import argparse

@@ -9,6 +9,7 @@ from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcomes import TieModel
+from mixlogit.choice.utility import strengthened
 from mixlogit.data import ChoiceSets
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import padded_sets
@@ -46,14 +47,16 @@ class Answers:
         data: Any = self.problem.data
         if isinstance(data, ChoiceSets):
             return _set_margins(data, sampled)
+        factor: Tensor | float = 1.0
+        values = sampled.utilities
+        if values is not None:
+            values, factor = strengthened(self.problem.context_values, values)
         if data.margin is not None:
-            margin: Tensor = data.margin
-            return margin
-        assert sampled.utilities is not None
-        value = sampled.utilities[0]
+            return torch.as_tensor(data.margin * factor).view(-1)
+        assert values is not None
         if data.features is not None:
-            return torch.as_tensor(data.features @ value)
-        return value[data.item_a] - value[data.item_b]
+            return torch.as_tensor(data.features @ values[0] * factor).view(-1)
+        return torch.as_tensor((values[0, data.item_a] - values[0, data.item_b]) * factor).view(-1)
 
     def sizes(self, margin: Tensor) -> Tensor:
         """Signed margin of the first; of choice sets by how much it leads the next."""

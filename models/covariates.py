@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mixlogit.data import ChoiceSets, Comparisons, Labels
+from mixlogit.data import ChoiceSets, Comparisons, Labels, data_card
 from mixlogit.data.covariates import read_covariates
 from mixlogit.errors import DataError, UsageError
 
 __all__ = ["COLUMN", "CovariateMatrix", "Covariates"]
+__all__ += ["counts", "formula_variables", "model_matrix_of"]
 
 COLUMN = "covariates"
 _FUNCTIONS = ("C", "center", "scale", "log", "exp", "sqrt", "poly", "bs", "cs")
@@ -23,7 +24,7 @@ _FACTOR = re.compile(rf"(?:(?:{'|'.join(_FUNCTIONS)})\(\s*)?([\w .]+?)(?:\s*(?:,
 
 @dataclass(frozen=True)
 class Covariates:
-    """Covariates of respondents: log mean strength is linear in them.
+    """Covariates of respondents: log mean strength, or log odds of classes, linear in them.
 
     Args:
         formula: Such as "~ age + C(sex)", as R and formulaic write it; an intercept is always
@@ -44,28 +45,36 @@ class Covariates:
     table: dict[str, list[Any]]
 
     @classmethod
-    def read(cls, formula: str, data: Any, respondent: str = "respondent") -> "Covariates":
+    def read(
+        cls,
+        formula: str,
+        data: Any,
+        respondent: str = "respondent",
+        *,
+        role: str = "strength_formula",
+    ) -> "Covariates":
         """The covariates of a formula, from a file or a data frame.
 
         Args:
             formula: The formula.
             data: What `mixlogit.load` takes; rows of one respondent may repeat.
             respondent: Its column of respondents.
+            role: The option that gives the formula, for messages.
 
         Raises:
             UsageError: For a formula that cannot be read.
             DataError: A missing column or value, or a respondent with two values.
         """
-        names = _variables(formula)
-        frame = read_covariates(data, names, role="strength_formula", respondent=respondent)
+        names = formula_variables(formula)
+        frame = read_covariates(data, names, role=role, respondent=respondent)
         columns = {name: frame[name].tolist() for name in names}
         return cls(formula, {"respondent": frame.index.tolist(), **columns})
 
     def matrix(self) -> "CovariateMatrix":
         """The model matrix over distinct rows, centred and scaled."""
-        _variables(self.formula)
+        formula_variables(self.formula)
         frame = pd.DataFrame(self.table).set_index("respondent")
-        raw = _model_matrix(self.formula, frame)
+        raw = pd.DataFrame(model_matrix_of(self.formula, frame))
         raw = raw.drop(columns="Intercept", errors="ignore")
         scale = raw.std(ddof=0).to_numpy(dtype=np.float64)
         if not len(scale) or not bool((scale > 0).all()):
@@ -124,11 +133,33 @@ class CovariateMatrix:
         return replace(data, groups={**data.groups, COLUMN: own})
 
 
-def _variables(formula: str) -> list[str]:
+def counts(data: Comparisons | ChoiceSets) -> dict[str, Any]:
+    """Counts of the data card, without the column that covariates have made.
+
+    Args:
+        data: The data, perhaps joined with covariates.
+
+    Example:
+        >>> import mixlogit as ml
+        >>> counts(ml.simulate(60, 6, seed=1).comparisons())["respondents"]
+        6
+    """
+    n: dict[str, Any] = data_card(data)["n"]
+    return {**n, "groups": {k: v for k, v in n["groups"].items() if k != COLUMN}}
+
+
+def formula_variables(formula: str) -> list[str]:
     """Columns that a formula names.
+
+    Args:
+        formula: The formula.
 
     Raises:
         UsageError: If it cannot be read, has a left side, or calls what it may not.
+
+    Example:
+        >>> formula_variables("~ age + C(sex)")
+        ['age', 'sex']
     """
     from formulaic import Formula, SimpleFormula
     from formulaic.errors import FormulaicError
@@ -155,13 +186,25 @@ def _variables(formula: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _model_matrix(formula: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The model matrix, one row for each of the frame's."""
+def model_matrix_of(formula: str, frame: pd.DataFrame) -> Any:
+    """The model matrix of formulaic, one row for each of the frame's.
+
+    Args:
+        formula: The formula.
+        frame: Its columns.
+
+    Raises:
+        UsageError: If the formula cannot be used with them.
+
+    Example:
+        >>> model_matrix_of("~ x", pd.DataFrame({"x": [1.0, 2.0]})).shape
+        (2, 2)
+    """
     from formulaic import model_matrix
     from formulaic.errors import FormulaicError
 
     try:
-        return pd.DataFrame(model_matrix(formula, frame, context={}))
+        return model_matrix(formula, frame, context={})
     except FormulaicError as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f'Formula "{formula}" cannot be used: {reason}') from error

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 
 from mixlogit.choice import FAMILIES, strength
-from mixlogit.data import ChoiceSets, Comparisons, data_card
+from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
-from mixlogit.models.covariates import COLUMN, Covariates
+from mixlogit.models.covariates import Covariates, counts
 from mixlogit.models.diagnose import diagnose
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
@@ -53,6 +53,7 @@ def fit(
     panel: bool | None = None,
     by: Sequence[str] = (),
     covariates: Covariates | None = None,
+    context: str = "",
     lapse: bool = False,
     classes: int = 2,
     contrarians: bool = False,
@@ -74,7 +75,8 @@ def fit(
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on strength or, with latent tastes, on their shares.
-        covariates: Covariates of respondents with effects on the mean of strength.
+        covariates: Of respondents, with effects on mean strength or, with latent tastes, shares.
+        context: A formula of group columns with effects on the strength of a comparison.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
@@ -89,17 +91,15 @@ def fit(
         UsageError: For arguments that cannot be used.
 
     Example:
-        >>> from mixlogit.data import simulate
-        >>> data = simulate(2000, 100, "lognormal", mean=1.0, cv=0.6, seed=1).comparisons()
-        >>> fit(data, evidence=False, draws=400).summary().index.tolist()
+        >>> import mixlogit as ml
+        >>> fit(ml.simulate(2000, 100, seed=1).comparisons(), draws=400).summary().index.tolist()
         ['mean', 'cv', 'log_sd']
     """
-    own = RandomTastes.of(random) if random else None
-    more = panel, by, priors, classes, contrarians, ties, width, covariates
-    options = _Options(tastes, own, *more)
+    shape = priors, classes, contrarians, ties, width, covariates, context
+    options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
     family = _check_arguments(family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    run = _fit_tastes if own else _fit_classes if tastes > 1 else _run
+    run = _fit_tastes if random else _fit_classes if tastes > 1 else _run
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
     return run(data, family, lapse, options, sampler).noting(judgements_sha256(data), asked)
 
@@ -118,6 +118,7 @@ class _Options:
     ties: Ties
     width: Width
     covariates: Covariates | None
+    context: str
 
     def problem(self, data: Comparisons | ChoiceSets) -> Problem:
         """The problem of a fit without random tastes."""
@@ -131,6 +132,7 @@ class _Options:
             n_classes=self.classes,
             contrarians=self.contrarians,
             covariates=self.covariates,
+            context=self.context,
         )
 
 
@@ -146,6 +148,7 @@ def _fit_tastes(
         {
             "by": options.by,
             "covariates": options.covariates,
+            "context-formula": options.context,
             "lapse": lapse,
             "ties": options.ties != "half",
             "width": options.width != "shared",
@@ -165,9 +168,10 @@ def _fit_classes(
     sampler: Sampler,
 ) -> Posterior:
     problem = options.problem(data)
-    refused = {"contrarians": options.contrarians, "covariates": options.covariates}
+    refused = {"contrarians": options.contrarians, "context-formula": options.context}
     check_tastes(options.tastes, problem, refused)
-    alone = replace(options, by=()).problem(data) if options.by else problem
+    simple = replace(options, by=(), covariates=None)
+    alone = simple.problem(data) if problem.spec.groups else problem
     with few_threads(len(data)), torch.random.fork_rng(devices=[]):
         return fit_taste_classes(problem, alone, options.tastes, family, sampler, lapse=lapse)
 
@@ -271,7 +275,7 @@ def _result(
         "family": joint.spec.family,
         "panel": problem.panel,
         "lapse": joint.spec.lapse,
-        "n": _counts(problem),
+        "n": counts(problem.data),
         "parameters": _parameters(named),
         "groups": _groups(named, problem),
         "tastes": {},
@@ -303,17 +307,13 @@ def _result(
     return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
 
 
-def _counts(problem: Problem) -> dict[str, Any]:
-    """Counts of the data card, without the column that covariates have made."""
-    n: dict[str, Any] = data_card(problem.data)["n"]
-    return {**n, "groups": {k: v for k, v in n["groups"].items() if k != COLUMN}}
-
-
 def _parameters(named: Named) -> dict[str, dict[str, float]]:
     """Summaries of single parameters, those of covariates by name."""
     out = {name: summarise(value) for name, value in named.values.items() if value.ndim == 2}
     for k, name in enumerate(named.coords.get("covariate", ())):
         out[f"effect[{name}]"] = summarise(named.values["effect"][..., k])
+    for k, name in enumerate(named.coords.get("context", ())):
+        out[f"context[{name}]"] = summarise(named.values["context_effect"][..., k])
     return out
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.link import log_lapsed
+from mixlogit.choice.utility import strengthened
 from mixlogit.data import Comparisons, Labels
 from mixlogit.errors import UsageError
 from mixlogit.models.individual import unit_nodes
@@ -27,6 +28,7 @@ class Votes:
         margin: Margins, where they are given.
         items: Items compared, `vote x 2`, or None.
         features: `vote x feature`, or None.
+        context: Covariates of the votes, `vote x covariate`, or None.
         unit: Unit of the fit of each vote; -1 for a respondent without votes in the fit.
         level: Labels of the votes' own blocks, `block x column`.
         block: Block of each vote.
@@ -36,19 +38,24 @@ class Votes:
     margin: Tensor | None
     items: Tensor | None
     features: Tensor | None
+    context: Tensor | None
     unit: Tensor
     level: Tensor
     block: Tensor
 
     def margins(self, utilities: Tensor | None) -> Tensor:
         """Signed margins: positive where the recorded choice agrees."""
+        factor: Tensor | float = self.sign
+        if utilities is not None:
+            utilities, strength = strengthened(self.context, utilities)
+            factor = (self.sign * strength).view(-1)
         if self.margin is not None:
-            return self.sign * self.margin
+            return factor * self.margin
         assert utilities is not None
         if self.features is not None:
-            return self.sign * (self.features @ utilities[0])
+            return factor * (self.features @ utilities[0])
         value = utilities[0, self.items]
-        return self.sign * (value[:, 0] - value[:, 1])
+        return factor * (value[:, 0] - value[:, 1])
 
 
 def held_out_log_scores(
@@ -127,7 +134,9 @@ def match_votes(problem: Problem, test: Comparisons) -> Votes:
     level, block = _blocks(problem, test, rows)
     unit = _units(problem, test, rows, level, block)
     margin = None if test.margin is None else test.margin[rows]
-    return Votes(2 * test.outcome[rows] - 1, margin, items, features, unit, level, block)
+    context = None if problem.context is None else problem.context.values(test)[rows]
+    sign = 2 * test.outcome[rows] - 1
+    return Votes(sign, margin, items, features, context, unit, level, block)
 
 
 def recode(names: tuple[str, ...], known: tuple[str, ...], what: str) -> Tensor:

@@ -13,6 +13,7 @@ from mixlogit.choice.outcomes import Choice, Davidson, Ordered, OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models import sites
+from mixlogit.models.context import Context
 from mixlogit.models.covariates import COLUMN, CovariateMatrix, Covariates
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.priors import Priors
@@ -34,7 +35,7 @@ def outcome_program(likelihood: OutcomeLikelihood, spec: Spec) -> Sampled:
         likelihood: Judgements with an outcome model.
         spec: What to sample.
     """
-    values = sites.utilities(spec) if spec.n_utilities else None
+    values = sites.utilities(spec)
     effects = sites.group_effects(spec) if spec.groups else None
     draws = () if values is None else values.shape[:-1]
     family = sites.strength(spec, effects, draws)
@@ -56,6 +57,7 @@ class OutcomeProblem(Problem):
         n_classes: Classes of the `classes` family.
         contrarians: Whether its first class has negative strength.
         covariates: Covariates of respondents; the data must have been joined with them.
+        context: Covariates of comparisons.
 
     Raises:
         UsageError: A panel without respondents, an unknown group column, no tie to model.
@@ -73,10 +75,11 @@ class OutcomeProblem(Problem):
         n_classes: int = 2,
         contrarians: bool = False,
         covariates: CovariateMatrix | None = None,
+        context: Context | None = None,
     ) -> None:
         self.check_units(data, panel, by)
         self.data: Any = data
-        self.priors = priors or Priors()
+        self.priors, self.context = priors or Priors(), context
         self.panel = data.respondent is not None if panel is None else panel
         self.ties, self.width = ties, width
         self.units = Units.of(data, tuple(by), panel=self.panel)
@@ -94,6 +97,7 @@ class OutcomeProblem(Problem):
             "n_classes": n_classes,
             "contrarians": contrarians,
             "covariates": covariates,
+            "context": context,
         }
         if width == "respondent" and not self.panel:
             raise UsageError("Widths of respondents need a panel. Name --respondent.")
@@ -134,7 +138,8 @@ class OutcomeProblem(Problem):
             )
             return OutcomeLikelihood(rows, Choice(mask[order]), pairs=False)
         margin, item, features = (_some(part, order) for part in _oriented(data))
-        rows = OutcomeRows(margin, item, features, **shared)
+        context = None if self.context is None else self.context.values(data)[order]
+        rows = OutcomeRows(margin, item, features, **shared, context=context)
         return OutcomeLikelihood(rows, self._tie_model(data, order, **model), pairs=True)
 
     def _tie_model(self, data: Comparisons, order: Tensor, **model: Any) -> OutcomeModel:
@@ -174,6 +179,7 @@ def make_problem(
     width: Width = "shared",
     by: Sequence[str] = (),
     covariates: Covariates | None = None,
+    context: str = "",
     **options: Any,
 ) -> Problem:
     """The problem of a fit: with an outcome model where the data or the user ask for one.
@@ -184,6 +190,7 @@ def make_problem(
         width: As for `fit`.
         by: As for `fit`.
         covariates: As for `fit`.
+        context: As for `fit`.
         **options: As for `Problem`.
 
     Raises:
@@ -197,6 +204,7 @@ def make_problem(
     if matrix is not None:
         data, by = matrix.join(data), (*by, COLUMN)
     options |= {"by": by, "covariates": matrix}
+    options["context"] = Context.of(data, context) if context else None
     if isinstance(data, ChoiceSets):
         if ties != "half" or width != "shared":
             raise UsageError("Choice sets have no ties: leave out --ties and --width.")

@@ -36,7 +36,8 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
 
     With groups, `mean` and `cv` are those of the population without group effects, and each
     group column adds `mean:COLUMN` and `cv:COLUMN`, one value for each label. With covariates they
-    are those at average covariates, and `effect` is the change of log mean a unit of each.
+    are those at average covariates, and `effect` is the change of log mean a unit of each; so
+    is `context_effect` for covariates of comparisons.
 
     Args:
         problem: The data.
@@ -75,10 +76,14 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
     if sampled.outcome is not None:
         own, own_dims, own_coords = outcome_values(spec.outcome, sampled.outcome)
         out, dims, coords = out | own, dims | own_dims, coords | own_coords
-    if sampled.utilities is not None:
-        name = "utility" if problem.data.items else "weight"
-        axis = "item" if problem.data.items else "feature"
-        out[name] = sampled.utilities
+    values = sampled.utilities
+    if values is not None and problem.context is not None:
+        values, slope = values.split([values.shape[-1] - spec.n_context, spec.n_context], -1)
+        out["context_effect"] = slope / problem.context.scale
+        dims["context_effect"], coords["context"] = ("context",), list(problem.context.names)
+    if values is not None and values.shape[-1]:
+        name, axis = ("utility", "item") if problem.data.items else ("weight", "feature")
+        out[name] = values
         dims[name] = (axis,)
         coords[axis] = list(problem.data.items or problem.data.feature_names)
     arrays = {

@@ -15,6 +15,7 @@ from mixlogit.choice.utility import Rows, UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.basis import sum_to_zero_basis
+from mixlogit.models.context import Context
 from mixlogit.models.covariates import COLUMN, CovariateMatrix
 from mixlogit.models.grouped import grouped
 from mixlogit.models.joint import LogJoint
@@ -42,6 +43,7 @@ class Problem:
         n_classes: Classes of the `classes` family.
         contrarians: Whether its first class has negative strength.
         covariates: Covariates of respondents; the data must have been joined with them.
+        context: Covariates of comparisons.
 
     Raises:
         UsageError: A panel without respondents, an unknown group column.
@@ -57,6 +59,7 @@ class Problem:
         n_classes: int = 2,
         contrarians: bool = False,
         covariates: CovariateMatrix | None = None,
+        context: Context | None = None,
     ) -> None:
         if data.kind == "texts":
             raise UsageError(
@@ -70,8 +73,9 @@ class Problem:
             "n_classes": n_classes,
             "contrarians": contrarians,
             "covariates": covariates,
+            "context": context,
         }
-        self.data, self.priors = data, priors or Priors()
+        self.data, self.priors, self.context = data, priors or Priors(), context
         self.panel = data.respondent is not None if panel is None else panel
         self.units = Units.of(data, tuple(by), panel=self.panel)
         self.index, self.sign, self.weight = signed_rows(data)
@@ -137,6 +141,7 @@ class Problem:
     def _spec(self, by: tuple[str, ...], n_classes: int, contrarians: bool) -> Spec:
         groups = tuple(self._group(column, k) for k, column in enumerate(by))
         shared: dict[str, Any] = {"priors": self.priors, "groups": groups, "n_classes": n_classes}
+        shared["n_context"] = 0 if self.context is None else len(self.context.names)
         if self.data.kind == "margin":
             rms = float(self.margin.square().mean().sqrt())
             centre = self.priors.mean or 1.0 / rms
@@ -174,8 +179,13 @@ class Problem:
         return self.sign * self.data.margin[self.index]
 
     @cached_property
+    def context_values(self) -> Tensor | None:
+        """Covariates of comparisons, `comparison x covariate`; None without."""
+        return None if self.context is None else self.context.values(self.data)
+
+    @cached_property
     def rows(self) -> Rows:
-        """Items or features, in the order of the units."""
+        """Items, features or margins, in the order of the units."""
         order = torch.argsort(self.unit_of_row, stable=True)
         index, first = self.index[order], self.sign[order] > 0
         items: list[Tensor | None] = [None, None]
@@ -193,6 +203,8 @@ class Problem:
             self.unit_of_row[order],
             self.units.block,
             self.units.n_blocks,
+            margin=None if self.data.margin is None else self.margin[order],
+            context=None if self.context_values is None else self.context_values[index],
         ).merged()
 
     def table(self, *, signed: bool, lapse: bool) -> LikelihoodTable:
@@ -230,7 +242,7 @@ class Problem:
             lapse: Whether comparisons may be answered at random.
         """
         spec = replace(self.spec, family=family, lapse=lapse)
-        if self.data.kind != "margin":
+        if self.data.kind != "margin" or self.context is not None:
             at_once = max(1, _ELEMENTS // (len(self.rows.weight) * 25))
             likelihood = UtilityLikelihood(self.rows, panel=self.panel)
             return LogJoint(latent_utility, likelihood, spec, at_once)

@@ -129,11 +129,13 @@ class _Votes:
         size = margin.abs()[kept].numpy()
         n_bins = min(_BINS, len(size) // _LEAST)
         edges = np.quantile(size, np.linspace(0, 1, n_bins + 1)[1:-1]) if n_bins else []
+        # latent margins take few values: some bins can be empty, and are left out
+        bins, place = np.unique(np.searchsorted(edges, size, side="right"), return_inverse=True)
         turned = [(part * forward)[..., kept].numpy() for part in (recorded, again, others)]
         return cls(
             size=size,
-            bin=np.searchsorted(edges, size, side="right"),
-            n_bins=n_bins,
+            bin=place,
+            n_bins=len(bins) if n_bins else 0,
             has_ties=answers.model is not None and bool((answers.level == 0).any()),
             unit=problem.units.of_comparison[rows][kept].numpy(),
             observed=turned[0],
@@ -154,7 +156,8 @@ class _Votes:
 
     def tied(self, agree: Array) -> Array:
         """Share of ties, by bin."""
-        return np.bincount(self.bin, agree == 0, self.n_bins) / np.bincount(self.bin)
+        votes = np.bincount(self.bin, minlength=self.n_bins)
+        return np.bincount(self.bin, agree == 0, self.n_bins) / np.maximum(votes, 1)
 
     def mean_grade(self, agree: Array) -> Array:
         """Mean grade of decided votes, by bin."""

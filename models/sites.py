@@ -29,6 +29,7 @@ __all__ = [
     "GroupDesign",
     "Sampled",
     "Spec",
+    "covariate_designs",
     "group_effects",
     "lapse_rate",
     "replicates",
@@ -55,13 +56,19 @@ class CovariateDesign(GroupDesign):
     scale: Tensor  # covariate-vector: standard deviations before
 
 
+def covariate_designs(spec: "Spec") -> list[CovariateDesign]:
+    """The covariates among the groups of a spec: one design, or none."""
+    return [group for group in spec.groups if isinstance(group, CovariateDesign)]
+
+
 class Sampled(NamedTuple):
     """What one execution of a program sampled.
 
     Attributes:
         family: The mixing distribution, batch shape `... x block`.
         lapse: Lapse rate, `... x 1`, or None.
-        utilities: `... x item` utilities or `... x feature` weights, or None.
+        utilities: `... x item` utilities or `... x feature` weights, then slopes of the context;
+            or None.
         outcome: Parameters of the outcome model, `... x parameter`, or None.
     """
 
@@ -96,6 +103,7 @@ class Spec:
             the weights of features.
         outcome: Model of ties or grades; None for plain choices.
         n_tastes: Latent classes of taste, each with utilities of its own.
+        n_context: Covariates of comparisons with effects on log strength.
     """
 
     family: str
@@ -111,6 +119,7 @@ class Spec:
     utility_basis: Tensor | None = None
     outcome: OutcomeModel | None = None
     n_tastes: int = 1
+    n_context: int = 0
 
 
 def replicates(spec: Spec) -> AbstractContextManager[object]:
@@ -251,19 +260,25 @@ def lapse_rate(spec: Spec) -> Tensor | None:
     return _by_block(rate.clamp(1e-11, 1 - 1e-11), spec)
 
 
-def utilities(spec: Spec) -> Tensor:
-    """Sample item utilities (summing to zero in each component) or feature weights.
+def utilities(spec: Spec) -> Tensor | None:
+    """Sample item utilities (summing to zero in each component) or feature weights, and slopes.
 
-    Site: `utilities_free`, independent Normal(0, utility_sd) along an orthonormal basis.
+    Sites: `utilities_free`, independent Normal(0, utility_sd) along an orthonormal basis;
+    `z_context`, slopes of log strength ~ Normal(0, group_scale) a standard deviation.
 
     Returns:
-        `... x item` or `... x feature`.
+        `... x item` or `... x feature`, with the slopes of the context behind them; None where
+        margins are given and have no context.
     """
-    free: Tensor = pyro.sample(
-        "utilities_free",
-        dist.Normal(_real(0.0), spec.priors.utility_sd).expand((spec.n_utilities,)).to_event(1),
-    )
-    return free if spec.utility_basis is None else free @ spec.utility_basis
+    parts = []
+    if spec.n_utilities:
+        normal = dist.Normal(_real(0.0), spec.priors.utility_sd)
+        free = pyro.sample("utilities_free", normal.expand((spec.n_utilities,)).to_event(1))
+        parts.append(free if spec.utility_basis is None else free @ spec.utility_basis)
+    if spec.n_context:
+        slopes = _standard_normal("z_context", (spec.n_context,))
+        parts.append(spec.priors.group_scale * slopes)
+    return torch.cat(parts, -1) if parts else None
 
 
 def outcome_parameters(spec: Spec) -> Tensor | None:

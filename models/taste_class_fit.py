@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from mixlogit.data import data_card
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
+from mixlogit.models.covariates import counts
 from mixlogit.models.individual import strength_table
 from mixlogit.models.infer import Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
@@ -16,6 +16,7 @@ from mixlogit.models.loo import elpd
 from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.problem import Problem
+from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.taste_class_checks import class_checks
 from mixlogit.models.taste_class_held_out import class_held_out, class_log_scores
 from mixlogit.models.taste_class_joint import TasteClassJoint, carried, climbed, find_class_mode
@@ -143,9 +144,13 @@ def _about(problem: Problem, joint: TasteClassJoint, named: Named) -> dict[str, 
         "family": spec.family,
         "panel": True,
         "lapse": spec.lapse,
-        "n": data_card(problem.data)["n"],
+        "n": counts(problem.data),
         "parameters": {
-            name: summarise(value) for name, value in _scalars(named.values, spec.n_tastes).items()
+            name: summarise(value)
+            for name, value in {
+                **_scalars(named.values, spec.n_tastes),
+                **_effects(named, spec.n_tastes),
+            }.items()
         },
         "groups": _groups(problem, named.values, spec.n_tastes),
         "priors": {**vars(problem.priors), "mean": 1.0},
@@ -165,6 +170,15 @@ def _scalars(values: Mapping[str, Any], n_tastes: int) -> dict[str, Any]:
     return shares | {name: value for name, value in values.items() if value.ndim == 2}
 
 
+def _effects(named: Named, n_tastes: int) -> dict[str, Any]:
+    """Effects of covariates on the log odds of each class against class 1."""
+    return {
+        f"effect[{name}, {c + 1}]": named.values["share_effect"][..., k, c]
+        for k, name in enumerate(named.coords.get("covariate", ()))
+        for c in range(1, n_tastes)
+    }
+
+
 def _groups(problem: Problem, values: Mapping[str, Any], n_tastes: int) -> dict[str, Any]:
     """`{column: {label: {share[c]: summary}}}`."""
     return {
@@ -176,6 +190,7 @@ def _groups(problem: Problem, values: Mapping[str, Any], n_tastes: int) -> dict[
             for k, label in enumerate(group.labels)
         }
         for group in problem.spec.groups
+        if not isinstance(group, CovariateDesign)
     }
 
 

@@ -83,6 +83,7 @@ def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, te
     """
     classes = joint.classes
     n = classes.n_respondents
+    test = problem.like_fitted(test)
     votes, order, level = _votes(problem, joint, test)
     across = at_levels(joint, level)
     fitted = classes.inner.part(slice(None), classes.inner.respondent, n + len(level))

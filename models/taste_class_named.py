@@ -12,8 +12,9 @@ from mixlogit.models.outcome_parameters import outcome_values
 from mixlogit.models.parameters import Named, spread_values
 from mixlogit.models.posterior import summarise
 from mixlogit.models.problem import Problem
+from mixlogit.models.sites import CovariateDesign, covariate_designs
 from mixlogit.models.taste_class_joint import TasteClassJoint
-from mixlogit.models.taste_classes import share_basis, share_scale
+from mixlogit.models.taste_classes import SLOPES, covariate_slopes, share_basis, share_scale
 
 __all__ = ["Members", "class_members", "membership_table", "named_classes", "tastes_record"]
 
@@ -25,8 +26,9 @@ def named_classes(problem: Problem, joint: TasteClassJoint, theta: Tensor) -> Na
     """Population parameters at draws.
 
     `share` of each class, over all respondents; with groups also `share:COLUMN`, at the average
-    of the other columns; `utility` or `weight` of each class; spread of strength, lapse rate
-    and outcome parameters as without classes.
+    of the other columns, and with covariates `share_effect`, the change of the log odds of each
+    class against class 1 a unit of each; `utility` or `weight` of each class; spread of strength,
+    lapse rate and outcome parameters as without classes.
 
     Args:
         problem: The data.
@@ -44,6 +46,10 @@ def named_classes(problem: Problem, joint: TasteClassJoint, theta: Tensor) -> Na
         out[f"share:{column}"] = value
         dims[f"share:{column}"] = (column, "class_")
         coords[column] = labels
+    for design in covariate_designs(spec):
+        slopes = covariate_slopes(joint.unpack(flat)[SLOPES], spec) @ share_basis(spec.n_tastes)
+        out["share_effect"] = (slopes - slopes[..., :1]) / design.scale.unsqueeze(-1)
+        dims["share_effect"], coords["covariate"] = ("covariate", "class_"), list(design.names)
     if spec.family not in ("fixed", "classes"):
         out |= spread_values(sampled.family)
     if spec.family == "classes":
@@ -73,6 +79,8 @@ def _group_shares(joint: TasteClassJoint, flat: Tensor) -> list[tuple[str, list[
     sites, basis = joint.unpack(flat), share_basis(joint.spec.n_tastes)
     out = []
     for group in joint.spec.groups:
+        if isinstance(group, CovariateDesign):
+            continue
         scale = share_scale(sites[f"normal_scale_taste:{group.column}"], joint.spec)
         effect = scale.unsqueeze(-1).unsqueeze(-1) * sites[f"z_taste:{group.column}"]
         logits = sites["taste_logits"].unsqueeze(-2) + effect
@@ -131,6 +139,8 @@ def membership_table(problem: Problem, members: Members) -> pd.DataFrame:
     names = problem.data.respondent.labels
     columns: dict[str, Any] = {"respondent": [names[code] for code in units.respondent.tolist()]}
     for k, group in enumerate(problem.spec.groups):
+        if isinstance(group, CovariateDesign):
+            continue
         level = units.level[units.block, k].tolist()
         columns[group.column] = [group.labels[code] for code in level]
     columns["n"] = torch.bincount(units.of_comparison, minlength=len(units.block)).numpy()

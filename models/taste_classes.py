@@ -11,10 +11,11 @@ from mixlogit.choice.taste_classes import Classified
 from mixlogit.models import sites
 from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.quantile import half_normal_from_normal
-from mixlogit.models.sites import Spec
+from mixlogit.models.sites import CovariateDesign, Spec
 
-__all__ = ["share_basis", "share_scale", "taste_classes"]
+__all__ = ["SLOPES", "covariate_slopes", "share_basis", "share_scale", "taste_classes"]
 
+SLOPES = "z_taste:covariates"
 _SHARE_SD = 1.5  # prior sd of the log shares' coordinates
 
 
@@ -23,11 +24,13 @@ def taste_classes(likelihood: Any, spec: Spec) -> Classified:
 
     The class of a respondent is enumerated and its strength integrated inside the likelihood.
     Mean strength is 1 in every class: the utilities carry the scale. The prior is the same for
-    all orders of the classes. Group columns act on the shares: a multinomial logit.
+    all orders of the classes. Group columns and covariates of respondents act on the shares: a
+    multinomial logit.
 
     Sites: `utilities_free` (`class_ x free`), independent Normal(0, utility_sd);
     `taste_logits`, Normal(0, 1.5) coordinates of log shares that sum to zero; per group column
-    `normal_scale_taste:COLUMN` and `z_taste:COLUMN` (`label x class_ - 1`).
+    `normal_scale_taste:COLUMN` and `z_taste:COLUMN` (`label x class_ - 1`); `z_taste:covariates`
+    (`covariate x class_ - 1`).
 
     Args:
         likelihood: A `TasteClassLikelihood`.
@@ -75,6 +78,10 @@ def _log_shares(spec: Spec) -> Tensor:
     logits = pyro.sample("taste_logits", dist.Normal(zero, _SHARE_SD).expand((size,)).to_event(1))
     logits = logits.unsqueeze(-2)
     for group in spec.groups:
+        if isinstance(group, CovariateDesign):
+            slopes = covariate_slopes(_sample_slopes(group, size), spec)
+            logits = logits + (group.values @ slopes)[..., group.level, :]
+            continue
         normal = pyro.sample(f"normal_scale_taste:{group.column}", dist.Normal(zero, 1.0))
         scale = share_scale(normal, spec).unsqueeze(-1).unsqueeze(-1)
         shape = (len(group.labels), size)
@@ -88,3 +95,15 @@ def _log_shares(spec: Spec) -> Tensor:
 def share_scale(normal: Tensor, spec: Spec) -> Tensor:
     """Sd of a group column's effects on log shares, HalfNormal(2 group_scale), by quantile."""
     return half_normal_from_normal(normal, 2.0 * spec.priors.group_scale)
+
+
+def _sample_slopes(design: CovariateDesign, size: int) -> Tensor:
+    """Standardised slopes of covariates, `... x covariate x class_ - 1`."""
+    normal = dist.Normal(torch.zeros((), dtype=torch.float64), 1.0)
+    z: Tensor = pyro.sample(SLOPES, normal.expand((len(design.names), size)).to_event(2))
+    return z
+
+
+def covariate_slopes(z: Tensor, spec: Spec) -> Tensor:
+    """Slopes of log shares ~ Normal(0, 2 group_scale) a standard deviation, from standard ones."""
+    return 2.0 * spec.priors.group_scale * z

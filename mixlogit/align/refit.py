@@ -19,6 +19,9 @@ __all__ = ["log_predictive", "refit", "spread_warning"]
 
 _SCORE, _SPREAD = 0.002, 1.05  # nats a vote lost, factor of the spread gained
 FREE = 5.0  # scale of the prior of cv: lognormal strength of log-sd 2 has a cv of 7
+_ANY_SCALE = (
+    3.0  # sd of the prior of log mean: margins of a short training are small, whatever beta
+)
 
 
 def refit(
@@ -114,7 +117,9 @@ def _arguments(
         "by": settings.by,
         "classes": settings.classes,
         "contrarians": settings.contrarians and not signed,
-        "priors": replace(settings.priors, mean=settings.beta, cv_scale=cv_scale),
+        "priors": replace(
+            settings.priors, mean=settings.beta, log_mean_sd=_ANY_SCALE, cv_scale=cv_scale
+        ),
     }
 
 

@@ -10,7 +10,7 @@ from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
-from mixlogit.choice.utility import UtilityLikelihood, some_rows
+from mixlogit.choice.utility import UtilityLikelihood, some_rows, strengthened
 
 __all__ = ["OutcomeLikelihood", "OutcomeRows"]
 
@@ -33,6 +33,7 @@ class OutcomeRows:
         respondent: Respondent's code, a `row`-vector, rising.
         block: Block of parameters of each respondent, a `respondent`-vector.
         n_blocks: Number of blocks.
+        context: `row x covariate` of pairs: log strength is linear in it; None without.
     """
 
     margin: Tensor | None
@@ -42,23 +43,28 @@ class OutcomeRows:
     respondent: Tensor
     block: Tensor
     n_blocks: int
+    context: Tensor | None = None
 
     def margins(self, utilities: Tensor | None, pairs: bool) -> Tensor:
         """Margins of what was preferred: `draw x row`, of sets `draw x row x alternative`.
 
         Args:
-            utilities: `draw x item` utilities or `draw x feature` weights.
+            utilities: `draw x item` utilities or `draw x feature` weights, then slopes of the
+                context.
             pairs: Whether the rows are pairs.
         """
+        factor: Tensor | float = 1.0
+        if utilities is not None:
+            utilities, factor = strengthened(self.context, utilities)
         if self.margin is not None:
-            return self.margin.unsqueeze(0)
+            return self.margin.unsqueeze(0) * factor
         assert utilities is not None
         if self.features is not None:
-            return torch.einsum("...k,dk->d...", self.features, utilities)
+            return torch.einsum("...k,dk->d...", self.features, utilities) * factor
         assert self.item is not None
         value = utilities[:, self.item]
         margin = value[..., :1] - value
-        return margin[..., 1] if pairs else margin
+        return margin[..., 1] * factor if pairs else margin
 
 
 class OutcomeLikelihood(UtilityLikelihood):
@@ -84,8 +90,8 @@ class OutcomeLikelihood(UtilityLikelihood):
 
     @property
     def of_item_pairs(self) -> bool:
-        """Whether margins are differences of two items' utilities."""
-        return self.pairs and self.judged.item is not None
+        """Whether margins are differences of two items' utilities and nothing else."""
+        return self.pairs and self.judged.item is not None and self.judged.context is None
 
     @property
     def n_entries(self) -> int:

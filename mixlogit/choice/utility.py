@@ -18,7 +18,7 @@ from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
 
-__all__ = ["Rows", "UtilityLikelihood", "latent_margins", "some_rows"]
+__all__ = ["Rows", "UtilityLikelihood", "latent_margins", "some_rows", "strengthened"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class Rows:
         respondent: Respondent's code, a `comparison`-vector, rising.
         block: Block of parameters of each respondent, a `respondent`-vector.
         n_blocks: Number of blocks.
+        margin: Given margins, a `comparison`-vector, in place of items and features.
+        context: `comparison x covariate`: log strength is linear in it; None without.
     """
 
     first: Tensor | None
@@ -42,10 +44,12 @@ class Rows:
     respondent: Tensor
     block: Tensor
     n_blocks: int
+    margin: Tensor | None = None
+    context: Tensor | None = None
 
     def merged(self) -> "Rows":
         """The same with equal comparisons of a respondent as one row of their summed weight."""
-        if self.first is None or self.second is None:
+        if self.first is None or self.second is None or self.context is not None:
             return self
         n_items = int(torch.maximum(self.first.max(), self.second.max())) + 1
         key = (self.respondent * n_items + self.first) * n_items + self.second
@@ -79,20 +83,45 @@ def some_rows(whole: Any, rows: slice | Tensor, respondent: Tensor, n_respondent
 
 
 def latent_margins(rows: Rows, utilities: Tensor) -> Tensor:
-    """Margins of the recorded choices.
+    """Margins of the recorded choices, as their context strengthens them.
 
     Args:
         rows: The comparisons.
-        utilities: `draw x item` utilities or `draw x feature` weights.
+        utilities: `draw x item` utilities or `draw x feature` weights, then slopes of the context.
 
     Returns:
         `draw x comparison`.
     """
+    values, factor = strengthened(rows.context, utilities)
+    if rows.margin is not None:
+        return rows.margin * factor
     if rows.features is not None:
-        return utilities @ rows.features.T
+        return values @ rows.features.T * factor
     assert rows.first is not None
     assert rows.second is not None
-    return utilities[:, rows.first] - utilities[:, rows.second]
+    return (values[:, rows.first] - values[:, rows.second]) * factor
+
+
+def strengthened(context: Tensor | None, utilities: Tensor) -> tuple[Tensor, Tensor | float]:
+    """Utilities without the slopes behind them, and the factor of strength in each context.
+
+    Args:
+        context: `comparison x covariate`, or None.
+        utilities: `draw x item` utilities or `draw x feature` weights, then slopes of the context.
+
+    Returns:
+        `draw x item` (or `feature`), and `exp(context @ slope)`, `draw x comparison`; 1 without.
+
+    Example:
+        >>> values, factor = strengthened(torch.tensor([[0.0], [1.0]]), torch.tensor([[3.0, 0.0]]))
+        >>> values.tolist(), factor.tolist()
+        ([[3.0]], [[1.0, 1.0]])
+    """
+    if context is None:
+        return utilities, 1.0
+    k = context.shape[-1]
+    values, slope = utilities[..., :-k], utilities[..., -k:]
+    return values, (slope @ context.T).exp()
 
 
 class UtilityLikelihood:
@@ -111,8 +140,8 @@ class UtilityLikelihood:
 
     @property
     def of_item_pairs(self) -> bool:
-        """Whether margins are differences of two items' utilities."""
-        return self.rows.first is not None
+        """Whether margins are differences of two items' utilities and nothing else."""
+        return self.rows.first is not None and self.rows.context is None
 
     @property
     def n_entries(self) -> int:

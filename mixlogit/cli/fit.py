@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mixlogit.cli.fitting import read_people, run_maximum, run_posterior
+from mixlogit.cli.fitting import read_people, run_maximum, run_posterior, with_context
 from mixlogit.cli.grid import grid_of, numbers_of_tastes, run_grid
 from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation
@@ -62,9 +62,15 @@ _Ties = Annotated[
 _Formula = Annotated[
     str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
 ]
+_Shares = Annotated[
+    str, typer.Option(help="Covariates of respondents on shares of --tastes, likewise.")
+]
 _Covariates = Annotated[
     str | None,
     typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
+]
+_Context = Annotated[
+    str, typer.Option(help='Covariates of comparisons on strength: "~ length + topic".')
 ]
 _Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
 _Tastes = Annotated[
@@ -109,7 +115,9 @@ def fit(
     width: _Width = "shared",
     tastes: _Tastes = "1",
     strength_formula: _Formula = "",
+    share_formula: _Shares = "",
     covariates: _Covariates = None,
+    context_formula: _Context = "",
     random: _Random = "",
     correlated: _Correlated = False,
     factors: _Factors = 0,
@@ -130,18 +138,16 @@ def fit(
     """Fit preference data: the posterior of preference strength, with checks and a verdict."""
     given = _priors(prior_mean, prior_mean_sd, prior_cv, prior_group, prior_lapse, prior_utility)
     family = family or ("fixed" if random or tastes != "1" else "lognormal")
-    call = replace(call, options={**call.options, "family": family})
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
-    asked |= {"width": width, "covariates": read_people(call, strength_formula, covariates)}
+    asked |= {"width": width, "by": list(call.columns["groups"]), "context": context_formula}
+    asked["covariates"] = read_people(call, strength_formula, share_formula, tastes, covariates)
+    call = replace(with_context(call, context_formula), options={**call.options, "family": family})
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
-    if sbc is not None and (random or tastes != "1"):
-        raise UsageError(f"--sbc cannot be joined with {'--random' if random else '--tastes'}.")
+    _refuse_with_sbc(sbc, random=random, tastes=tastes != "1", context_formula=context_formula)
     if inference == "maximum":
-        of_posteriors = {"by": call.columns["groups"], "prior": given, "sbc": sbc}
-        of_posteriors |= {"test": test, "test-fraction": test_fraction, "tastes": tastes != "1"}
-        of_posteriors["strength-formula"] = asked.pop("covariates")
-        return run_maximum(call, asked, own, of_posteriors)
+        refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
+        return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
     asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
     asked |= {"classes": classes, "contrarians": contrarians}
     if strength or "," in tastes:
@@ -152,6 +158,13 @@ def fit(
     finish(call.terminal, Path(result["run"]), report=report)
     call.terminal.result(result)
     return code
+
+
+def _refuse_with_sbc(sbc: int | None, **options: object) -> None:
+    """Refuse options that are not simulated."""
+    given = [name.replace("_", "-") for name, value in options.items() if value]
+    if sbc is not None and given:
+        raise UsageError(f"--sbc cannot be joined with --{given[0]}.")
 
 
 def _priors(

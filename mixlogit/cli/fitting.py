@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from mixlogit.errors import UsageError
 from mixlogit.run import write_json, write_parquet, write_text
 
 __all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_path", "run_posterior"]
+__all__ += ["with_context"]
 
 CHECK_FAILED = 4
+_OF_POSTERIORS = {"by": "by", "strength-formula": "covariates", "context-formula": "context"}
 
 
 def run_posterior(
@@ -52,7 +55,6 @@ def run_posterior(
             trace = Trace(show)
             posterior = ml.fit(
                 data,
-                by=list(call.columns["groups"]),
                 priors=ml.Priors(**priors),
                 seed=call.seed,
                 random=ml.RandomTastes(**tastes) if tastes["random"] else None,
@@ -84,11 +86,10 @@ def _calibrate(
     """Simulation-based calibration at the design of the data."""
     import mixlogit as ml
 
-    names = ("family", "panel", "lapse", "ties", "width", "classes", "contrarians")
+    names = ("family", "by", "panel", "lapse", "ties", "width", "classes", "contrarians")
     with call.terminal.progress("sbc      simulated data sets") as show:
         return ml.sbc(
             data,
-            by=list(call.columns["groups"]),
             priors=ml.Priors(**priors),
             replicates=replicates,
             seed=call.seed,
@@ -107,14 +108,16 @@ def run_maximum(
 
     Args:
         call: The call of `mixlogit fit`.
-        asked: Arguments of `mixlogit.maximum`.
+        asked: Arguments of `mixlogit.maximum`, and those that only a posterior has.
         tastes: Arguments of `mixlogit.RandomTastes`.
-        of_posteriors: Options that only a posterior has, refused here if they were given.
+        of_posteriors: More options that only a posterior has, refused here if they were given.
     """
     import mixlogit as ml
     from mixlogit.data import data_record
 
-    given = [f"--{name}" for name, value in of_posteriors.items() if value]
+    options = {name: asked[argument] for name, argument in _OF_POSTERIORS.items()}
+    asked = {name: asked[name] for name in asked if name not in _OF_POSTERIORS.values()}
+    given = [f"--{name}" for name, value in {**options, **of_posteriors}.items() if value]
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
         raise UsageError(message)
@@ -168,26 +171,62 @@ def read_votes(
     return data, None if test is None else call.load(test)
 
 
-def read_people(call: Invocation, formula: str, file: str | None) -> Any:
+def read_people(
+    call: Invocation, strength: str, shares: str, tastes: str, file: str | None
+) -> Any:
     """The covariates of respondents that a formula names; None without one.
 
     Args:
         call: The call of `mixlogit fit`.
-        formula: The formula.
-        file: Where they are; None: in DATA.
+        strength: Formula of effects on strength.
+        shares: Formula of effects on shares of latent tastes.
+        tastes: Numbers of latent tastes.
+        file: Where the covariates are; None: in DATA.
 
     Raises:
-        UsageError: For a file without a formula, or a formula that cannot be read.
+        UsageError: For a file without a formula, a formula that cannot be read, or one for what
+            the fit does not have.
         DataError: A missing column or value, or a respondent with two values.
     """
     import mixlogit as ml
 
-    if not formula:
+    if strength and tastes != "1":
+        raise UsageError("--strength-formula is for one taste; with --tastes use --share-formula.")
+    if shares and (tastes == "1" or "," in tastes):
+        raise UsageError("--share-formula says who is in which class: add --tastes 2, or more.")
+    if not strength and not shares:
         if file is not None:
             raise UsageError("--covariates needs --strength-formula, which says what they do.")
         return None
+    role = "strength_formula" if strength else "share_formula"
     respondent = call.columns.get("respondent") or "respondent"
-    return ml.Covariates.read(formula, file or call.columns["data"], respondent)
+    source = file or call.columns["data"]
+    return ml.Covariates.read(strength or shares, source, respondent, role=role)
+
+
+def with_context(call: Invocation, formula: str) -> Invocation:
+    """The call with the columns of a formula read beside the groups.
+
+    Args:
+        call: The call of `mixlogit fit`.
+        formula: Covariates of comparisons; may be empty.
+
+    Raises:
+        UsageError: For a formula that cannot be read.
+        DataError: A column that the data do not have.
+    """
+    if not formula:
+        return call
+    from mixlogit.data.columns import require
+    from mixlogit.data.opening import open_source
+    from mixlogit.models.covariates import formula_variables
+
+    names = formula_variables(formula)
+    source = open_source(call.columns["data"], call.columns.get("split") or "train", None)
+    for name in names:
+        require(source, "context_formula", name)
+    groups = dict.fromkeys([*call.columns["groups"], *names])
+    return replace(call, columns={**call.columns, "groups": list(groups)})
 
 
 def run_path(call: Invocation) -> Path:

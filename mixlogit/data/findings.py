@@ -212,8 +212,8 @@ def _groups(data: Comparisons) -> Iterator[Finding]:
                 yield Finding(
                     "group_varies",
                     n,
-                    f"{name} varies within {n:,} of {data.n_respondents:,} respondents: each "
-                    f"respondent will get its own strength for each {name}.",
+                    f"{name} varies within {n:,} of {data.n_respondents:,} respondents: as a "
+                    f"group (--by) each has a strength of its own for each {name}.",
                 )
     for name, group in data.groups.items():
         n = int(group.counts()[group.labels.index(NO_GROUP)]) if NO_GROUP in group.labels else 0

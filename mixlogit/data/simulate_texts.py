@@ -13,7 +13,7 @@ from mixlogit.data.simulate import Simulated
 from mixlogit.data.values import Floats, Ints
 from mixlogit.errors import UsageError
 
-__all__ = ["SimulatedTexts", "TextWorld", "simulate_texts"]
+__all__ = ["SimulatedTexts", "TextWorld", "simulate_texts", "words_of"]
 
 _LISTED = 10_000  # respondents up to which the truth lists each one
 
@@ -172,7 +172,7 @@ def _judge(
     columns = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
     names = pa.array([f"r{k + 1}" for k in range(len(b))])
     table = pa.table(
-        {name: _words(value) for name, value in columns.items()}
+        {name: words_of(value, "" if name == "prompt" else " ") for name, value in columns.items()}
         | {"respondent": pa.DictionaryArray.from_arrays(pa.array(who, pa.int32()), names)}
     )
     people = pa.table({"respondent": names, "strength": b})
@@ -211,6 +211,15 @@ def _strengths(
     return out
 
 
-def _words(tokens: Ints) -> pa.Array:
-    """Texts of tokens: t3 t14 t0."""
-    return pa.array([" ".join(f"t{k}" for k in row) for row in tokens])
+def words_of(tokens: Ints, before: str = "") -> pa.Array:
+    """Texts of tokens, one a row.
+
+    Args:
+        tokens: `row x token`.
+        before: What each text begins with; a blank parts an answer from its prompt.
+
+    Example:
+        >>> words_of(np.array([[3, 14, 0]]))[0].as_py()
+        't3 t14 t0'
+    """
+    return pa.array([before + " ".join(f"t{k}" for k in row) for row in tokens])

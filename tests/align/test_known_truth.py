@@ -25,12 +25,16 @@ def _one_thread() -> Any:
 
 
 def test_the_panel_gains_on_dpo_where_strength_differs_much() -> None:
-    """Spread 2, half the respondents of the study, two seeds; a gain of .03 was seen."""
+    """Spread 2, the respondents of the study, three epochs, two seeds that chose nothing.
+
+    The study has +.027, with a standard deviation of .011 between seeds: a mean of two below .015
+    would be seen once in 16 times. Here it is +.020.
+    """
     gains = []
-    for seed in (2, 3):
+    for seed in (200, 201):
         accuracy = {}
         for arm in ("dpo", "panel"):
-            case = alignment.Case(arm, seed, log_sd=2.0, beta=0.3, respondents=100)
+            case = alignment.Case(arm, seed, log_sd=2.0, beta=0.3, epochs=3)
             training = alignment.Training(case, alignment.World.of(case))
             training.train()
             accuracy[arm] = training.history[-1]["accuracy"]

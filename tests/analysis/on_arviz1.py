@@ -24,12 +24,14 @@ tree = analysis.to_arviz(run)
 summary = arviz.summary(tree, var_names=["mean", "cv"], kind="stats", round_to="none")
 drawn = []
 for name in dir(analysis):
-    if name.startswith("plot_"):
+    if name.startswith("plot_") and name not in ("plot_elpd", "plot_measure"):
         try:
             getattr(analysis, name)(run)
             drawn.append(name)
         except UsageError:  # a picture of something that this run lacks
             continue
+analysis.plot_measure({"run": run})
+analysis.report(run, Path(copy).with_suffix(".html"))
 analysis.save_plot(run, Path(copy).with_suffix(".svg"))
 tree.to_netcdf(copy, engine="h5netcdf")
 sys.stdout.write(

@@ -29,6 +29,20 @@ def test_from_the_data(votes, say, tmp_path):
     assert np.isfinite(ml.open_run(run).summary().loc["effect[age]", "mean"])
 
 
+def test_shares_of_tastes(say, tmp_path):
+    frame = ml.simulate(600, 40, "fixed", tastes=2, items=4, seed=1).frame
+    frame["age"] = 30 + frame["respondent"].astype(str).str[1:].astype(int)
+    file, run = tmp_path / "votes.csv", tmp_path / "run"
+    frame.to_csv(file, index=False)
+    options = ["--tastes", 2, "--inference", "laplace", "--no-evidence", "--output", run]
+    code, out, _ = say("fit", file, "--share-formula", "~ age", *options, "--json")
+    assert code in (0, 4)
+    assert "effect[age, 2]" in json.loads(out)["parameters"]
+    code, _, err = say("fit", file, "--share-formula", "~ agee", *options)
+    assert code == 3
+    assert 'no column "agee" for --share-formula.' in err
+
+
 def test_from_another_file(votes, say, tmp_path):
     people = tmp_path / "people.csv"
     people.write_text("respondent,age\nr00001,31\nr00002,32\n")
@@ -45,6 +59,16 @@ def test_options_that_do_not_fit_together(votes, say):
     assert (code, err.strip()) == (
         2,
         "--covariates needs --strength-formula, which says what they do.",
+    )
+    code, _, err = say("fit", votes, "--strength-formula", "~ age", "--tastes", 2)
+    assert (code, err.strip()) == (
+        2,
+        "--strength-formula is for one taste; with --tastes use --share-formula.",
+    )
+    code, _, err = say("fit", votes, "--share-formula", "~ age")
+    assert (code, err.strip()) == (
+        2,
+        "--share-formula says who is in which class: add --tastes 2, or more.",
     )
     options = ["--inference", "maximum", "--strength-formula", "~ age"]
     code, _, err = say("fit", votes, *options)

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from mixlogit.cli import quick_align
+
 
 def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("quickstart must not use the network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(quick_align, "_RESPONDENTS", 60)
+    monkeypatch.setitem(quick_align._TRAINING, "num_train_epochs", 1)
     monkeypatch.chdir(tmp_path)
     code, out, err = say("quickstart")
     assert code == 0, err
@@ -28,3 +32,8 @@ def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert (run / "strength.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((run / "judges.truth.json").read_text())["arguments"]["cv"] == truth
     assert (run / "judges.parquet").exists()
+    learned = {line.split()[0]: line.split() for line in out.splitlines()[-3:-1]}
+    assert float(learned["DPO"][1]) > 0.6
+    assert float(learned["panel"][1]) > 0.6
+    assert learned["panel"][-1] == "2.00"
+    assert (run / "alignment" / "panel" / "policy" / "model.safetensors").exists()

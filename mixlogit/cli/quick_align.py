@@ -1,0 +1,145 @@
+"""The alignment of the quickstart: a tiny policy learns from unequal judges, by DPO and panel."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mixlogit.cli.summary import table
+
+__all__ = ["Learned", "align_tiny_policy", "learned_text"]
+
+_RESPONDENTS, _VOTES, _FRESH = 200, 20, 2000
+_WORDS = 16  # words of the vocabulary
+_MEDIAN, _LOG_SD = 1.5, 2.0  # of strength
+_TRAINING: dict[str, Any] = {
+    "beta": 0.3,
+    "num_train_epochs": 3,
+    "learning_rate": 1e-3,
+    "per_device_train_batch_size": 64,
+    "save_strategy": "no",
+    "use_cpu": True,
+}
+
+
+class Learned(NamedTuple):
+    """What a policy has learned.
+
+    Attributes:
+        name: How it was trained.
+        accuracy: Share of fresh pairs that it orders as the true reward does.
+        log_sd: Sd of log strength fitted after training, and its 90 % interval; None for DPO.
+    """
+
+    name: str
+    accuracy: float
+    log_sd: tuple[float, float, float] | None
+
+
+def align_tiny_policy(
+    folder: Path, seed: int, progress: Callable[[str, int, int], None]
+) -> list[Learned]:
+    """Train the same tiny transformer on the same votes by DPO and by the panel.
+
+    The world is that of docs/alignment.md: all judges prefer what a true reward prefers, some
+    strongly and most hardly (sd of log strength 2).
+
+    Args:
+        folder: Where the votes, the reference and both run folders go.
+        seed: Seed of everything random.
+        progress: Called with a stage, steps done and steps in all.
+    """
+    import mixlogit as ml
+
+    mean, cv = _MEDIAN * math.exp(_LOG_SD**2 / 2), math.sqrt(math.expm1(_LOG_SD**2))
+    made = ml.simulate_texts(_RESPONDENTS * _VOTES, _RESPONDENTS, mean=mean, cv=cv, seed=seed)
+    folder.mkdir()
+    made.write(folder / "texts.parquet")
+    reference = folder / "reference"
+    _save_reference(reference, made.world, seed)
+    learned = []
+    for name, family in (("DPO", "fixed"), ("panel", "lognormal")):
+        done = ml.align(
+            str(folder / "texts.parquet"),
+            model=str(reference),
+            output=folder / name.lower(),
+            family=family,
+            respondent="respondent",
+            seed=seed,
+            progress=lambda _, done, total, name=name: progress(name, done, total),
+            **_TRAINING,
+        )
+        spread = None
+        if family != "fixed":
+            row = done.posterior.summary().loc["log_sd"]
+            spread = (float(row["mean"]), float(row["q05"]), float(row["q95"]))
+        learned.append(Learned(name, _accuracy(done.policy, reference, made.world, seed), spread))
+    return learned
+
+
+def learned_text(learned: Sequence[Learned]) -> str:
+    """What the policies have learned, side by side with the truth.
+
+    Args:
+        learned: From `align_tiny_policy`.
+
+    Example:
+        >>> print(learned_text([Learned("DPO", 0.875, None)]).splitlines()[1])
+          DPO                                    0.875
+    """
+    rows = []
+    for one in learned:
+        cells = [f"{one.accuracy:.3f}", "", ""]
+        if one.log_sd is not None:
+            mean, low, high = one.log_sd
+            cells[1:] = [f"{mean:.2f} ({low:.2f} to {high:.2f})", f"{_LOG_SD:.2f}"]
+        rows.append((one.name, cells))
+    columns = ["true order", "sd of log strength", "truth"]
+    return table("Alignment: accuracy", columns, rows)
+
+
+def _save_reference(folder: Path, world: Any, seed: int) -> None:
+    """A two-layer transformer with random weights, and a tokenizer of the world's words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = {"</s>": 0, **{f"t{k}": k + 1 for k in range(_WORDS)}}
+    by_words = Tokenizer(models.WordLevel(words, "</s>"))
+    by_words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast: Any = PreTrainedTokenizerFast
+    fast(tokenizer_object=by_words, eos_token="</s>").save_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        config = LlamaConfig(
+            vocab_size=len(words),
+            hidden_size=48,
+            intermediate_size=192,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=16,
+            bos_token_id=None,
+            eos_token_id=0,
+        )
+        LlamaForCausalLM(config).save_pretrained(folder)
+
+
+def _accuracy(policy: Path, reference: Path, world: Any, seed: int) -> float:
+    """Share of fresh pairs whose margin prefers what the true reward prefers."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import mixlogit as ml
+    from mixlogit.data.simulate_texts import words_of
+
+    prompt, first, second = world.pairs(_FRESH, np.random.default_rng(seed + 1))
+    better = (world.reward(prompt, first) > world.reward(prompt, second))[:, None]
+    fresh = {
+        "prompt": words_of(prompt),
+        "chosen": words_of(np.where(better, first, second), " "),
+        "rejected": words_of(np.where(better, second, first), " "),
+    }
+    output = policy.parent / "fresh.parquet"
+    ml.margins(pa.table(fresh), policy=str(policy), reference=str(reference), output=output)
+    return float((pq.read_table(output)["margin"].to_numpy() > 0).mean())
