@@ -63,6 +63,8 @@ def _model(summary: Mapping[str, Any], card: Mapping[str, Any] | None) -> Iterat
             "Strength is per unit of the margin: compare it between data sets only by measures "
             "free of that scale, such as relative disagreement."
         )
+    elif summary.get("groups"):
+        yield "The utilities carry the scale: mean strengths compare groups with each other only."
     else:
         yield "The mean strength is 1 by convention: the utilities carry the scale."
     if n.get("components", 1) > 1:

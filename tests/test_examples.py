@@ -15,6 +15,7 @@ FAST = {
         "RUN/fit",
     ),
     "02_known_truth.py": (["--log-sd", "2"], "fitted after training; the truth is 2"),
+    "03_notebook.py": ([], "Strength: respondents differ in how strongly they prefer"),
 }
 
 

@@ -9,15 +9,13 @@ from torch import Tensor
 
 from mixlogit.data.comparisons import Dropped, Finding, Labels
 from mixlogit.data.graph import components
+from mixlogit.data.shown import data_html
 from mixlogit.errors import UsageError
-from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ChoiceSets"]
-
-_SHOWN = 30  # groups in notebooks
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,13 +141,7 @@ class ChoiceSets:
         return f"ChoiceSets({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
-        """In notebooks: counts, by group too."""
-        rows = [
-            (column, name, count)
-            for column, labels in self.groups.items()
-            for name, count in zip(labels.labels, labels.counts().tolist(), strict=True)
-        ]
-        return html_table(repr(self), ["column", "group", "comparisons"], rows[:_SHOWN])
+        return data_html(self)
 
     @classmethod
     def from_pandas(cls, df: "pd.DataFrame", **columns: Any) -> "ChoiceSets":

@@ -8,15 +8,13 @@ import torch
 from torch import Tensor
 
 from mixlogit.data.graph import components
+from mixlogit.data.shown import comparisons_line, counted, data_html
 from mixlogit.errors import UsageError
-from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Comparisons", "Dropped", "Finding", "Labels"]
-
-_SHOWN = 30  # groups in notebooks
 
 Kind = Literal["margin", "items", "features", "texts"]
 
@@ -196,28 +194,10 @@ class Comparisons:
 
     def __repr__(self) -> str:
         """One line: kind and counts."""
-        parts = [self.kind, _count(self.n_comparisons, "comparison")]
-        if self.respondent is not None:
-            parts.append(_count(self.n_respondents, "respondent"))
-        parts += [f"{name}: {_count(len(g), 'group')}" for name, g in self.groups.items()]
-        if self.items:
-            parts.append(_count(len(self.items), "item"))
-        if self.feature_names:
-            parts.append(_count(len(self.feature_names), "feature"))
-        if self.n_ties:
-            parts.append(_count(self.n_ties, "tie"))
-        if self.dropped:
-            parts.append(f"{len(self.dropped):,} dropped")
-        return f"Comparisons({', '.join(parts)})"
+        return comparisons_line(self)
 
     def _repr_html_(self) -> str:
-        """In notebooks: counts, by group too."""
-        rows = [
-            (column, name, count)
-            for column, labels in self.groups.items()
-            for name, count in zip(labels.labels, labels.counts().tolist(), strict=True)
-        ]
-        return html_table(repr(self), ["column", "group", "comparisons"], rows[:_SHOWN])
+        return data_html(self)
 
     @classmethod
     def from_pandas(cls, df: "pd.DataFrame", **columns: Any) -> "Comparisons":
@@ -331,17 +311,13 @@ class Comparisons:
         n_test = round(fraction * self.n_comparisons) if 0 < fraction < 1 else 0
         if not 0 < n_test < self.n_comparisons:
             raise UsageError(
-                f"A test fraction of {fraction} of {_count(self.n_comparisons, 'comparison')} "
+                f"A test fraction of {fraction} of {counted(self.n_comparisons, 'comparison')} "
                 "leaves one part empty. Choose one between 0 and 1."
             )
         generator = torch.Generator().manual_seed(seed)
         test = torch.zeros(self.n_comparisons, dtype=torch.bool)
         test[torch.randperm(self.n_comparisons, generator=generator)[:n_test]] = True
         return self.take(~test), self.take(test)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _positions(index: Tensor, n: int) -> Tensor:

@@ -54,6 +54,8 @@ def test_items_carry_the_scale_within_their_components() -> None:
     assert "The mean strength is 1 by convention" in text
     assert "3 groups that were never compared" in text
     assert "never compared" not in said(n={**PANEL["n"], "items": 30, "components": 1})
+    text = said(n={**PANEL["n"], "items": 30}, groups={"side": {}})
+    assert "mean strengths compare groups with each other only" in text
 
 
 def test_taste_that_was_examined_is_no_limit() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from mixlogit.analysis.population import Population
+from mixlogit.analysis.population import Population, average_mean
+from mixlogit.analysis.saved import Saved
 
 MEANS, CVS = np.array([0.4, 2.0, 1.0]), np.array([0.3, 0.9, 1.8])
 
@@ -83,3 +84,13 @@ def test_a_spread_of_nearly_nothing(family):
     people = Population(family, MEANS, np.full(3, 1e-9))
     assert people.nodes()[0] == pytest.approx(MEANS[:, None] * np.ones(81), rel=2e-3)
     assert people.gini() == pytest.approx(0, abs=1e-4)
+
+
+def test_the_average_group_where_utilities_carry_the_scale(tree, around):
+    """Groups differ, the population has no mean of its own: their geometric mean, at each draw."""
+    sides = np.stack([around(2.0), around(8.0, seed=1)], -1)
+    grouped = Saved(tree("lognormal", mean__side=sides, cv=around(0.5)), np.array([3.0, 9.0]))
+    found = Population.of(grouped)
+    np.testing.assert_allclose(found.mean, np.sqrt(sides.prod(-1)).reshape(-1))
+    plain = Saved(tree("lognormal", cv=around(0.5)), np.array([]))
+    assert (average_mean(plain) == 1).all()

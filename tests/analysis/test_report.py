@@ -100,6 +100,15 @@ def test_failed_checks_come_first_and_say_what_to_do(saved_run: Path) -> None:
     assert section.text == []
 
 
+def test_ties_that_are_modelled_are_no_alert(saved_run: Path) -> None:
+    material = read_material(saved_run)
+    card = {"warnings": [{"name": "ties", "count": 9, "message": "9 ties are kept."}]}
+    summary = {**material.summary, "checks": []}
+    assert alerts(Material("run", material.saved, summary, card)).points == ["9 ties are kept."]
+    summary["parameters"] = {"tie_odds": {}}
+    assert alerts(Material("run", material.saved, summary, card)).points == []
+
+
 def test_the_verdict_is_three_sentences_with_a_figure_free_of_scale(saved_run: Path) -> None:
     said = verdict(read_material(saved_run)).text
     assert len(said) <= 3
