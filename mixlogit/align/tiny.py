@@ -9,10 +9,10 @@ __all__ = ["LOG_SD", "Learned", "align_tiny_policy"]
 
 _RESPONDENTS, _VOTES, _FRESH = 200, 20, 2000
 _WORDS = 16  # words of the vocabulary
-_MEDIAN, LOG_SD = 1.5, 2.0  # of strength
+_MEDIAN, LOG_SD = 1.5, 1.5  # of strength
 _TRAINING: dict[str, Any] = {
     "beta": 0.3,
-    "num_train_epochs": 3,
+    "num_train_epochs": 5,
     "learning_rate": 1e-3,
     "per_device_train_batch_size": 64,
     "save_strategy": "no",
@@ -40,7 +40,7 @@ def align_tiny_policy(
     """Train the same tiny transformer on the same votes by DPO and by the panel.
 
     The world is that of docs/alignment.md: all judges prefer what a true reward prefers, some
-    strongly and most hardly (sd of log strength 2).
+    strongly and some hardly (sd of log strength 1.5).
 
     Args:
         folder: Where the votes, the reference and both run folders go.
@@ -49,13 +49,15 @@ def align_tiny_policy(
     """
     from mixlogit.align.run import align
     from mixlogit.data import simulate_texts
+    from mixlogit.lm.load import quiet_transformers
 
     mean, cv = _MEDIAN * math.exp(LOG_SD**2 / 2), math.sqrt(math.expm1(LOG_SD**2))
     made = simulate_texts(_RESPONDENTS * _VOTES, _RESPONDENTS, mean=mean, cv=cv, seed=seed)
     folder.mkdir()
     made.write(folder / "texts.parquet")
     reference = folder / "reference"
-    _save_reference(reference, made.world, seed)
+    with quiet_transformers():
+        _save_reference(reference, seed)
     learned = []
     for name, family in (("DPO", "fixed"), ("panel", "lognormal")):
         done = align(
@@ -76,7 +78,7 @@ def align_tiny_policy(
     return learned
 
 
-def _save_reference(folder: Path, world: Any, seed: int) -> None:
+def _save_reference(folder: Path, seed: int) -> None:
     """A two-layer transformer with random weights, and a tokenizer of the world's words."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers

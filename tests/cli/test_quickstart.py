@@ -35,5 +35,5 @@ def test_quickstart(say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     learned = {line.split()[0]: line.split() for line in out.splitlines()[-3:-1]}
     assert float(learned["DPO"][1]) > 0.6
     assert float(learned["panel"][1]) > 0.6
-    assert learned["panel"][-1] == "2.00"
+    assert learned["panel"][-1] == "1.50"
     assert (run / "alignment" / "panel" / "policy" / "model.safetensors").exists()
