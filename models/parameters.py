@@ -11,7 +11,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_parameters import outcome_values
 from mixlogit.models.problem import Problem
 from mixlogit.models.quantile import half_normal_from_normal
-from mixlogit.models.sites import CovariateDesign
+from mixlogit.models.sites import CovariateDesign, centred
 
 __all__ = ["Named", "named_parameters", "prior_parameters", "spread_values"]
 
@@ -132,7 +132,8 @@ def _group_parameters(
                 continue
             normal = sites[f"normal_scale_{kind}:{column}"].unsqueeze(-1)
             scale = half_normal_from_normal(normal, joint.spec.priors.group_scale)
-            effect = (scale * sites[f"z_{kind}:{column}"]).exp()
+            z = centred(sites[f"z_{kind}:{column}"], joint.spec, kind)
+            effect = (scale * z).exp()
             out[f"{kind}:{column}"] = base.unsqueeze(-1) * effect
     return out, coords
 

@@ -29,13 +29,16 @@ __all__ = [
     "GroupDesign",
     "Sampled",
     "Spec",
+    "centred",
     "covariate_designs",
     "group_effects",
     "lapse_rate",
+    "outcome_parameters",
     "replicates",
+    "score",
     "strength",
+    "utilities",
 ]
-__all__ += ["outcome_parameters", "score", "utilities"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,9 +241,24 @@ def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
                 continue
             scale = _half_normal(f"normal_scale_{kind}:{group.column}", spec.priors.group_scale)
             z = _standard_normal(f"z_{kind}:{group.column}", (len(group.labels),))
+            z = centred(z, spec, kind)
             total = total + (scale.unsqueeze(-1) * z)[..., group.level]
         totals.append(total)
     return totals[0], totals[-1] if len(totals) == 2 else torch.zeros_like(totals[0])
+
+
+def centred(z: Tensor, spec: Spec, kind: str) -> Tensor:
+    """Standardised effects of labels, as they count: about 0 where utilities carry the scale.
+
+    All groups stronger and all utilities smaller would be the same model, told apart by the
+    priors alone.
+
+    Args:
+        z: `... x label`.
+        spec: What was sampled.
+        kind: "mean" or "cv".
+    """
+    return z - z.mean(-1, keepdim=True) if spec.anchored and kind == "mean" else z
 
 
 def _covariate_effect(spec: Spec, group: CovariateDesign) -> Tensor:

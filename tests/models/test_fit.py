@@ -218,6 +218,9 @@ def test_items_with_groups_of_respondents():
     posterior = fit(data, by=["group"], evidence=False, draws=40, inference="laplace")
     spreads = posterior.group_summary().xs("cv", level=2)
     assert sorted(label for _, label in spreads.index) == ["g1", "g2", "g3"]
+    means = posterior.to_datatree()["posterior"]["mean:group"].to_numpy()
+    assert np.log(means).mean(-1) == pytest.approx(0.0, abs=1e-12)  # utilities carry the scale
+    assert np.log(means).std() > 0.01
 
 
 def test_a_group_column_that_cannot_be_kept_is_refused_before_the_work():
