@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,15 +68,21 @@ def align_tiny_policy(
             family=family,
             respondent="respondent",
             seed=seed,
-            progress=lambda _, done, total, name=name: progress(name, done, total),
+            progress=partial(_told, progress, name),
             **_TRAINING,
         )
         spread = None
         if family != "fixed":
-            row = done.posterior.summary().loc["log_sd"]
-            spread = (float(row["mean"]), float(row["q05"]), float(row["q95"]))
+            row = done.result["parameters"]["log_sd"]
+            spread = (row["mean"], row["q05"], row["q95"])
         learned.append(Learned(name, _accuracy(done.policy, reference, made.world, seed), spread))
     return learned
+
+
+def _told(
+    progress: Callable[[str, int, int], None], name: str, _: str, done: int, total: int
+) -> None:
+    progress(name, done, total)
 
 
 def _save_reference(folder: Path, seed: int) -> None:
