@@ -79,7 +79,7 @@ def heterogeneity(run: Any) -> pd.DataFrame:
     if saved.family == "tastes":
         raise UsageError("A run of random tastes has no measures of strength; see its tastes().")
     rows = list(_whole(saved))
-    for column in _columns(saved):
+    for column in saved.columns:
         rows += _by_group(saved, column)
     return pd.DataFrame(rows)
 
@@ -114,7 +114,7 @@ def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
 
 def _by_group(saved: Saved, column: str) -> list[dict[str, Any]]:
     """Rows of one group column: labels, averages, and the share between them."""
-    labels, sizes = _labels(saved, column), _sizes(saved)
+    labels, sizes = saved.labels(column), _sizes(saved)
     people = [Population.of(saved, column, k) for k in range(len(labels))]
     found = [_measures(each, sizes) for each in people if each is not None]
     if len(found) < len(labels):
@@ -228,16 +228,6 @@ def _best_single(mixed: Array, m: Array) -> Array:
         slope = ((mixed - special.expit(middle[:, None] * m)) * m).sum(-1)
         low, high = np.where(slope > 0, middle, low), np.where(slope > 0, high, middle)
     return np.asarray((low + high) / 2)
-
-
-def _columns(saved: Saved) -> list[str]:
-    """Group columns of the fit."""
-    names = [str(name) for name in saved.tree["posterior"].data_vars]
-    return [name.removeprefix("mean:") for name in names if name.startswith("mean:")]
-
-
-def _labels(saved: Saved, column: str) -> list[str]:
-    return [str(label) for label in saved.tree["posterior"][column].to_numpy()]
 
 
 def _sizes(saved: Saved) -> Array | None:

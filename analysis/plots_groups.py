@@ -167,7 +167,7 @@ def plot_ridge(run: Any, column: str | None = None, ax: "Axes | None" = None) ->
     density = DENSITIES.get(saved.family)
     if density is None:
         raise UsageError(f"A ridge needs a continuous family, not {saved.family}.")
-    labels = _labels(saved, column)[:_MOST]
+    labels = saved.labels(column)[:_MOST]
     found = [Population.of(saved, column, k) for k in range(len(labels))]
     people = [each.thinned(400) for each in found if each is not None]
     ends = np.array([span(density, each.mean, each.cv) for each in people])
@@ -191,13 +191,8 @@ def plot_ridge(run: Any, column: str | None = None, ax: "Axes | None" = None) ->
     return ax
 
 
-def _columns(saved: Saved) -> list[str]:
-    names = [str(name) for name in saved.tree["posterior"].data_vars]
-    return [name.partition(":")[2] for name in names if name.startswith("mean:")]
-
-
 def _column(saved: Saved, asked: str | None) -> str:
-    known = _columns(saved)
+    known = saved.columns
     if not known:
         raise UsageError("This run has no groups; fit with --by COLUMN.")
     if asked is not None and asked not in known:
@@ -205,15 +200,11 @@ def _column(saved: Saved, asked: str | None) -> str:
     return known[0] if asked is None else asked
 
 
-def _labels(saved: Saved, column: str) -> list[str]:
-    return [str(label) for label in saved.tree["posterior"][column].to_numpy()]
-
-
 def _mean_rows(saved: Saved, column: str) -> pd.DataFrame:
     """Mean strength of each label, and its macro and micro averages."""
     draws = saved.draws(f"mean:{column}")
     assert draws is not None
-    rows = dict(zip(_labels(saved, column), draws.T, strict=True))
+    rows = dict(zip(saved.labels(column), draws.T, strict=True))
     rows["macro"] = draws.mean(-1)
     constant = saved.tree["constant_data"]
     if f"group:{column}" in constant:

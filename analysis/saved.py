@@ -42,9 +42,19 @@ class Saved:
         return int(self.tree["observed_data"].sizes["comparison"])
 
     @property
+    def columns(self) -> list[str]:
+        """Group columns with effects on strength."""
+        names = [str(name) for name in self.tree["posterior"].data_vars]
+        return [name.removeprefix("mean:") for name in names if name.startswith("mean:")]
+
+    @property
     def grouped(self) -> bool:
         """Whether groups had effects on strength: then the population is an average group."""
-        return any(str(name).startswith("mean:") for name in self.tree["posterior"].data_vars)
+        return bool(self.columns)
+
+    def labels(self, column: str) -> list[str]:
+        """Labels of a group column."""
+        return [str(label) for label in self.tree["posterior"][column].to_numpy()]
 
     def draws(self, name: str, group: str = "posterior") -> NDArray[np.float64] | None:
         """Draws of a parameter, `draw x ...` with all chains after each other; None if absent.

@@ -1,15 +1,15 @@
-"""Numbers and names as people read them, for tables of reports."""
+"""Numbers and names as people read them, for tables of reports and of the terminal."""
 
 import math
 from typing import Any
 
-__all__ = ["PARAMETERS", "decimals", "figure", "interval_cells", "parameter"]
+__all__ = ["decimals", "figure", "interval_cells", "parameter"]
 
-PARAMETERS = {
+_PARAMETERS = {
     "cv": "coefficient of variation",
     "log_sd": "sd of log strength",
     "sd": "standard deviation",
-    "lapse": "share of random votes",
+    "lapse": "lapse rate",
     "p_negative": "share of negative strength",
     "tie_odds": "odds of a tie (nu)",
     "width_exponent": "exponent of strength in widths",
@@ -26,7 +26,7 @@ def parameter(name: str) -> str:
     """
     if name.startswith("share["):
         return f"share of class {name[6:-1]}"
-    return PARAMETERS.get(name, name)
+    return _PARAMETERS.get(name, name)
 
 
 def figure(value: float | None) -> str:

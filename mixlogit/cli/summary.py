@@ -21,16 +21,6 @@ __all__ = [
     "utilities_table",
 ]
 
-_WORDS = {
-    "cv": "coefficient of variation",
-    "log_sd": "sd of log strength",
-    "sd": "standard deviation",
-    "lapse": "lapse rate",
-    "p_negative": "share of negative strength",
-    "tie_odds": "odds of a tie (nu)",
-    "width_exponent": "exponent of strength in widths",
-    "log_width_sd": "sd of log width",
-}
 _WIDTH = 34
 _SHOWN = 30  # items or features whose utilities by class are printed
 _LINE = 100  # width of the lines of checks
@@ -132,13 +122,6 @@ def _right(row: Sequence[str], widths: Sequence[int]) -> str:
     return "".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
 
 
-def _decimals(sd: float) -> int:
-    """Decimals that show two figures of a standard deviation."""
-    if not math.isfinite(sd) or sd <= 0:
-        return 3
-    return min(6, max(0, 1 - math.floor(math.log10(sd))))
-
-
 def strength_table(
     summary: "pd.DataFrame",
     title: str = "Preference strength",
@@ -151,10 +134,12 @@ def strength_table(
         title: Over the names.
         truth: Known values, to be shown beside the estimates.
     """
+    from mixlogit.analysis.words import decimals
+
     columns = ["mean", "sd", "5%", "95%", *(["truth"] if truth is not None else [])]
     rows = []
     for name, row in summary.iterrows():
-        places = _decimals(float(row["sd"]))
+        places = decimals(float(row["sd"]))
         cells = [f"{row[key]:.{places}f}" for key in ("mean", "sd", "q05", "q95")]
         if truth is not None:
             known = truth.get(str(name))
@@ -214,10 +199,12 @@ def maximum_table(found: "pd.DataFrame") -> str:
     Args:
         found: One row a parameter, with columns estimate, se and se_sandwich.
     """
+    from mixlogit.analysis.words import decimals
+
     columns = ["estimate", "se", "sandwich se"]
     rows = []
     for name, row in found.iterrows():
-        places = max(4, _decimals(float(row["se"])))
+        places = max(4, decimals(float(row["se"])))
         values = [float(row[key]) for key in ("estimate", "se", "se_sandwich")]
         cells = [f"{value:.{places}f}" if math.isfinite(value) else "" for value in values]
         rows.append((_words(name), cells))
@@ -227,9 +214,8 @@ def maximum_table(found: "pd.DataFrame") -> str:
 def _words(name: Any) -> str:
     """A parameter in words; of a group: its label first."""
     if isinstance(name, tuple):
-        column, label, parameter = name
-        return f"{label} ({column}): {_words(parameter)}"
-    words = str(name)
-    if words.startswith("share["):
-        return f"share of class {words[6:-1]}"
-    return _WORDS.get(words, words)
+        column, label, kind = name
+        return f"{label} ({column}): {_words(kind)}"
+    from mixlogit.analysis.words import parameter
+
+    return parameter(str(name))
