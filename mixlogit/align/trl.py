@@ -118,6 +118,7 @@ the place of TRL's own losses.
             before = inputs["ref_chosen_logps"] - inputs["ref_rejected_logps"]
         else:
             reference = self.ref_model or self.model
+            # a method of TRL's without annotations
             first, second = self.compute_ref_log_probs(reference, inputs)  # type: ignore[no-untyped-call]
             before = first - second
         margin = chosen - rejected - before

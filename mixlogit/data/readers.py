@@ -79,7 +79,7 @@ def opened(path: Path, name: str) -> Iterator[BinaryIO]:
     zipped = path.suffix.lower() == ".gz"
     try:
         with _reading(name), gzip.open(path) if zipped else path.open("rb") as file:
-            yield file  # type: ignore[misc]
+            yield file  # type: ignore[misc]  # compressed or not, the same methods
     except (EOFError, zlib.error) as error:
         raise DataError(f"{name}: the gzip file is damaged ({error}).", file=name) from error
 

@@ -39,6 +39,7 @@ def token_log_probs(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         hidden, weight = hidden.to(dtype), weight.to(dtype)
     with torch.autocast(device, enabled=False):
         trained = torch.is_grad_enabled()  # inside of `forward` it never is
+        # torch's `apply` has no annotations
         found = _TokenLogProbs.apply(hidden, weight, targets, trained)  # type: ignore[no-untyped-call]
     return cast(Tensor, found)
 

@@ -209,7 +209,7 @@ def whole_number(row: Row, column: str, low: int, high: int) -> int:
     """
     value = row.get(column)
     try:
-        number = int(value)  # type: ignore[arg-type]
+        number = int(value)  # type: ignore[arg-type]  # what is no number raises here
     except (TypeError, ValueError):
         number = low - 1
     if not low <= number <= high or number != float(value):  # type: ignore[arg-type]
