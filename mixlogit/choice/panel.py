@@ -21,13 +21,9 @@ from torch import Tensor
 from mixlogit.choice.adaptive import integrate_rows
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
 from mixlogit.choice.rules import add_tails, stretched_rule
-from mixlogit.choice.table import (
-    LikelihoodTable,
-    bends_fast,
-    interpolate_rows,
-    interpolation_matrix,
-)
+from mixlogit.choice.table import LikelihoodTable, bends_fast
 
 __all__ = ["PanelLikelihood"]
 

@@ -21,7 +21,7 @@ from mixlogit.errors import DataError, DataWarning
 from mixlogit.lm.cache import user_cache
 from mixlogit.lm.encode import EncodingCounts, Truncation, encode
 from mixlogit.lm.pairing import Pairing, open_pairing
-from mixlogit.lm.processes import Processes, processes
+from mixlogit.data.processes import Processes, processes
 from mixlogit.lm.ratios import COLUMNS, margin_columns
 from mixlogit.lm.shards import Shards
 from mixlogit.run import run_lock
