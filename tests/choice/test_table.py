@@ -64,9 +64,7 @@ def test_values(signed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sums_of_parts_add_up() -> None:
     margin, respondent = data([40, 3, 200])
     grid, largest = strength_grid(margin), float(margin.abs().max())
-    whole = likelihood_table(
-        margin, respondent, grid=grid, n_respondents=3, lapse_logits=LAPSES
-    )
+    whole = likelihood_table(margin, respondent, grid=grid, n_respondents=3, lapse_logits=LAPSES)
     even = torch.arange(len(margin)) % 2 == 0
     parts = [TableSums(grid, 3, largest=largest, lapse_logits=LAPSES) for _ in range(2)]
     for part, chosen in zip(parts, (even, ~even), strict=True):
