@@ -119,7 +119,7 @@ def _by_group(saved: Saved, column: str) -> list[dict[str, Any]]:
     found = [_measures(each, sizes) for each in people if each is not None]
     if len(found) < len(labels):
         return []
-    respondents, comparisons = _counts(saved, column, len(labels))
+    respondents, comparisons = saved.counts(column)
     rows = []
     for measure in found[0]:
         each = [part[measure] for part in found]
@@ -235,16 +235,3 @@ def _sizes(saved: Saved) -> Array | None:
     if "constant_data" not in saved.tree or "margin" not in saved.tree["constant_data"]:
         return None
     return np.abs(np.asarray(saved.tree["constant_data"]["margin"].to_numpy(), dtype=np.float64))
-
-
-def _counts(saved: Saved, column: str, n_labels: int) -> tuple[Array, Array]:
-    """Respondents (units) and comparisons of each label; alike where the run does not say."""
-    known = saved.tree["constant_data"].to_dataset() if "constant_data" in saved.tree else {}
-    if f"group:{column}" not in known:
-        return np.ones(n_labels), np.ones(n_labels)
-    code = known[f"group:{column}"].to_numpy()
-    comparisons = np.bincount(code, minlength=n_labels).astype(np.float64)
-    if "unit" not in known:
-        return comparisons, comparisons
-    pairs = np.unique(np.stack([known["unit"].to_numpy(), code]), axis=1)
-    return np.bincount(pairs[1], minlength=n_labels).astype(np.float64), comparisons

@@ -9,6 +9,7 @@ __all__ = [
     "Interrupted",
     "MixlogitError",
     "NumericsWarning",
+    "OtherProcess",
     "StorageError",
     "UsageError",
 ]
@@ -81,6 +82,13 @@ class Interrupted(MixlogitError):
 
     code = "interrupted"
     exit_code = 130
+
+
+class OtherProcess(MixlogitError):
+    """Another process of the same run failed, and says why; exit code 0, as it has its own."""
+
+    code = "other"
+    exit_code = 0
 
 
 class DataWarning(UserWarning):

@@ -136,7 +136,7 @@ class TasteProblem:
             ones = torch.ones(len(data), dtype=torch.float64)
             weight = ones if data.weight is None else data.weight
             return features[:, 1:], mask[:, 1:], weight, torch.arange(len(data))
-        index, sign, weight = signed_rows(data)
+        index, sign, weight = signed_rows(data.outcome, data.weight)
         features = (sign.unsqueeze(-1) * data.features[index]).unsqueeze(1)
         return features, torch.zeros(len(index), 1, dtype=torch.float64), weight, index
 

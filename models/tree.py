@@ -43,7 +43,7 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
     """
     likelihood: Any = joint.likelihood
     chains, draws, size = theta.shape
-    n_units = cost = int(problem.units.of_comparison.max()) + 1
+    n_units = cost = len(problem.units.block)
     if not problem.panel:
         if n_units > _COMPARISONS:
             return None
@@ -220,7 +220,11 @@ def _constants(problem: Problem, found: Diagnosis | None) -> xr.Dataset:
         out["respondent"] = ("comparison", data.respondent.codes.numpy())
     if problem.panel:
         out["unit"] = ("comparison", problem.units.of_comparison.numpy())
-    for group in problem.spec.groups:
+        out["votes"] = ("panel", problem.unit_sizes.numpy())
+    for k, group in enumerate(problem.spec.groups):
+        if problem.panel:
+            level = problem.units.level[problem.units.block, k]
+            out[f"panel_group:{group.column}"] = ("panel", level.numpy())
         out[f"group:{group.column}"] = ("comparison", data.groups[group.column].codes.numpy())
     if data.weight is not None:
         out["weight"] = ("comparison", data.weight.numpy())
