@@ -45,6 +45,7 @@ class MixlogitError(Exception):
         self.file = None if file is None else str(file)
         self.row = row
         self.column = column
+        self.alone = False  # whether only this process of several knows of it
 
     def to_dict(self) -> dict[str, object]:
         """The error as the command line's `--json` writes it."""

@@ -19,7 +19,7 @@ from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.units import Units, signed_rows
 
-__all__ = ["StreamedProblem", "refuse_streamed"]
+__all__ = ["StreamedProblem", "help_tabulate", "refuse_streamed"]
 
 
 def refuse_streamed(options: Mapping[str, object]) -> None:
@@ -110,10 +110,15 @@ class StreamedProblem(Problem):
         """
         lapse = None if lapse_logits is None else lapse_logits.tolist()
         self.streamed.processes.gather([vars(grid), lapse])
-        return self._sums(grid, lapse_logits).table(self.units.block, self.units.n_blocks)
+        return self.sums(grid, lapse_logits).table(self.units.block, self.units.n_blocks)
 
-    def _sums(self, grid: Grid, lapse_logits: Tensor | None) -> TableSums:
-        """The sums of the table over all processes."""
+    def sums(self, grid: Grid, lapse_logits: Tensor | None) -> TableSums:
+        """The sums of the table over all processes, which make this call together.
+
+        Args:
+            grid: Nodes of strength.
+            lapse_logits: Nodes of the lapse rate's logit; None without one.
+        """
         largest, n_units = self.streamed.largest, len(self.units.block)
         sums = TableSums(grid, n_units, largest=largest, lapse_logits=lapse_logits)
         group = self.streamed.processes
@@ -124,12 +129,20 @@ class StreamedProblem(Problem):
         group.add(sums.far, sums.moments)
         return sums
 
-    def help(self) -> None:
-        """Read this process's share for each table that the first process makes, until it ends."""
-        while (asked := self.streamed.processes.gather(None)[0]) is not None:
-            grid, lapse = asked
-            nodes = None if lapse is None else torch.tensor(lapse, dtype=torch.float64)
-            self._sums(Grid(**grid), nodes)
+
+def help_tabulate(data: Streamed, by: Sequence[str]) -> None:
+    """Read this process's share for each table that the first process makes, until it ends.
+
+    Args:
+        data: The votes.
+        by: Group columns with effects on strength.
+    """
+    problem: StreamedProblem | None = None
+    while (asked := data.processes.gather(None)[0]) is not None:
+        problem = problem or StreamedProblem(data, by=by)
+        grid, lapse = asked
+        nodes = None if lapse is None else torch.tensor(lapse, dtype=torch.float64)
+        problem.sums(Grid(**grid), nodes)
 
 
 def _signed(block: Block, unit: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:

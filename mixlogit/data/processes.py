@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-from mixlogit.errors import OtherProcess
+from mixlogit.errors import MixlogitError, OtherProcess
 
 __all__ = ["Processes", "processes"]
 
@@ -106,13 +106,17 @@ class Processes:
             yield
         except Exception as found:  # whatever it is, the others must not wait for this process
             error = found
-        file, row = getattr(error, "file", None), getattr(error, "row", None)
-        places = self.gather(None if error is None else [file or "", row or 0])
+        own = None
+        if error is not None and not isinstance(error, OtherProcess):
+            own = [getattr(error, "file", None) or "", getattr(error, "row", None) or 0]
+        places = self.gather(own)
         failed = [(*place, rank) for rank, place in enumerate(places) if place is not None]
         if not failed:
             return
         self.failed, where = True, min(failed)[-1]
         if error is not None and where == self.rank:
+            if isinstance(error, MixlogitError):
+                error.alone = True
             raise error
         raise OtherProcess(f"Process {where} of {self.count} failed.") from error
 

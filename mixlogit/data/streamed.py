@@ -308,7 +308,8 @@ def streamed(
         >>> streamed(ml.simulate(600, 60, seed=1).table)
         Streamed(600 comparisons, 60 respondents)
     """
-    with in_one_line():
+    alone = processes or Processes()
+    with in_one_line(), alone.together():
         feed = open_feed(data, split or "train", source)
         empty = source_of_table(feed.schema.empty_table(), feed.name)
         empty.check_names()
@@ -316,7 +317,6 @@ def streamed(
         roles = replace(resolve(table, **named), prompt=None, chosen=None, rejected=None)
         _refuse_roles(roles)
         votes: Any = {k: name for k, name in columns.items() if k.startswith("votes_")}
-        alone = processes or Processes()
         reader = _Reader(feed, roles, outcome_labels(words), votes, bad_rows, alone)
         return Streamed(reader, progress)
 
