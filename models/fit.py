@@ -15,7 +15,7 @@ from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
-from mixlogit.models.diagnose import diagnose
+from mixlogit.models.diagnose import diagnose_strength
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -269,8 +269,10 @@ def _result(
     clock.stop("strengths")
     with_lapse = None if weighed is None else weighed.with_lapse
     both = named, prior
-    looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
-    tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
+    looked = diagnose_strength(
+        problem, joint, inferred, both, found, log_likelihood, with_lapse, seed
+    )
+    tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
     verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
@@ -283,6 +285,7 @@ def _result(
         "groups": _groups(named, problem),
         "tastes": {},
         "elpd": elpd(tree, panel=problem.panel),
+        "elpd_vote": looked.vote_record(),
         "identified": looked.identified.to_dict(),
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),

@@ -137,6 +137,7 @@ class PanelLikelihood:
         family: StrengthFamily,
         lapse: Tensor | None = None,
         rule: tuple[Tensor, Tensor] | None = None,
+        units: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Strengths and log posterior weights of each respondent's own nodes.
 
@@ -144,11 +145,12 @@ class PanelLikelihood:
             family: Mixing distribution with batch shape `1 x block` (one draw).
             lapse: Lapse rate, `1 x 1`, or None.
             rule: Nodes and log weights in units of the widths; the stretched rule if absent.
+            units: Respondents wanted; all if absent.
 
         Returns:
             Strengths and normalised log weights, both `respondent x node`.
         """
-        every = torch.arange(self.table.values.shape[1])
+        every = torch.arange(self.table.values.shape[1]) if units is None else units
         parts = [self._own(family, lapse, rows, rule) for rows in every.split(_ROWS)]
         return torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
 

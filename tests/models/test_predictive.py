@@ -10,8 +10,9 @@ from mixlogit.data import ChoiceSets, Comparisons, Labels
 from mixlogit.models.answers import answers_of
 from mixlogit.models.individual import individuals
 from mixlogit.models.outcome_problem import make_problem
-from mixlogit.models.predictive import draw_answers, predict
+from mixlogit.models.predictive import predict
 from mixlogit.models.replicated import compare_with_replicates, tail_probability
+from mixlogit.models.strength_predictor import StrengthPredictor, draw_answers
 
 
 def sets(n=60, seed=0):
@@ -77,7 +78,7 @@ def test_a_vote_left_out_by_enumeration():
     joint = problem.joint("lognormal")
     theta = torch.tensor([[[0.1, 0.4]]], dtype=torch.float64)
     found = individuals(problem, joint, theta)
-    predicted = predict(problem, joint, theta, found, 0)
+    predicted = predict(problem, StrengthPredictor.of(problem, joint, theta, found), 0)
     family = joint.sampled(theta).family
     sd = float(np.log1p(float(family.cv) ** 2)) ** 0.5
     z = np.linspace(-8, 8, 4001)
@@ -131,7 +132,8 @@ def test_shares_by_margin_by_hand():
     joint = problem.joint("fixed")
     theta = torch.zeros(1, 1, 1, dtype=torch.float64)
     found = individuals(problem, joint, theta)
-    figures = compare_with_replicates(problem, predict(problem, joint, theta, found, 0))
+    predictor = StrengthPredictor.of(problem, joint, theta, found)
+    figures = compare_with_replicates(problem, predict(problem, predictor, 0))
     assert figures.observed["agreeing"].tolist() == [0.75, 1.0]
     halves = [float(part.abs().mean()) for part in margin.split(32)]
     assert figures.bin_margin.tolist() == pytest.approx(halves)
