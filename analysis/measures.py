@@ -42,7 +42,7 @@ def heterogeneity(run: Any) -> pd.DataFrame:
     For `b ~ F` and a margin `m`, with `p(m) = sigmoid(b m)` and `pbar = E_F[p]`: cv; sd of log
     strength; 90th over 10th percentile; Gini; relative disagreement
     `Var_F[p] / (pbar (1 - pbar))`, the correlation of two answers of one respondent, at the
-    median and the 90th percentile of |margin|, so free of the margins' scale;
+    median and the 90th percentile of `|margin|`, so free of the margins' scale;
     `P(|p - 1/2| < 0.05)`; `P(b < 0)`; the mean Kullback-Leibler divergence from the best single
     strength, bits a vote, of `pbar` (a new respondent) and of each `p` (a known one); the share
     of `Var(log b)` that lies between groups; and how far individual strengths rest on the

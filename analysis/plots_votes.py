@@ -23,7 +23,7 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw the probability of agreeing with a margin against its size, with binned votes.
 
     The curve is a new respondent's, `E_F[sigmoid(b m)]`, lapse rate included. Points are the
-    observed shares by |margin|, bars where the fit expects just those shares, 90 %.
+    observed shares by `|margin|`, bars where the fit expects just those shares, 90 %.
 
     Args:
         run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
