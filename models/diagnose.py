@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+
+
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
     """Everything that was looked at, and the checks that come of it.

@@ -80,7 +80,7 @@ def fit(
         context: A formula of group columns with effects on the strength of a comparison.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
-        contrarians: Give its first class a negative strength.
+        contrarians: Whether its first class has a negative strength.
         priors: Of parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or several tastes against one.
@@ -98,9 +98,7 @@ def fit(
     """
     shape = priors, classes, contrarians, ties, width, covariates, context
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
-    family = _check_arguments(family, options, draws, inference)
-    if isinstance(data, Streamed):
-        refuse_streamed({"random": random, "tastes": tastes > 1})
+    family = _check_arguments(data, family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     run = _fit_tastes if random else _fit_classes if tastes > 1 else _run
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
@@ -204,8 +202,12 @@ def _run(
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
-def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
+def _check_arguments(
+    data: object, family: str | None, options: _Options, draws: int, inference: str
+) -> str:
     """The family; refuses arguments that cannot be used."""
+    if isinstance(data, Streamed):
+        refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
     if family is None:
         family = "fixed" if options.random or options.tastes > 1 else "lognormal"
     if not 1 <= options.tastes <= MOST_TASTES:
@@ -267,11 +269,8 @@ def _result(
         strengths = strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
     clock.stop("strengths")
-    with_lapse = None if weighed is None else weighed.with_lapse
-    both = named, prior
-    looked = diagnose_strength(
-        problem, joint, inferred, both, found, log_likelihood, with_lapse, seed
-    )
+    both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
+    looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
     tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
     verdict = _verdict(problem, joint, weighed)
