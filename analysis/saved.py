@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run import refuse_damage
 
 __all__ = ["Saved", "read_run", "read_tree"]
 
@@ -107,6 +108,7 @@ def read_tree(run: Any) -> xr.DataTree:
         raise UsageError(
             f"Expected a Posterior, a DataTree or a run folder but got {type(run).__name__}."
         )
+    refuse_damage(run)
     file = _file(Path(run), "posterior.nc")
     try:
         with xr.open_datatree(file, engine="h5netcdf") as opened:
