@@ -31,6 +31,7 @@ MEASURES = {
     "shrinkage": "weight of the own votes in individual strengths",
     "reliability": "reliability of individual strengths",
 }
+_OTHERS = ("between_groups", "shrinkage", "reliability")  # not of one population
 _DRAWS, _MARGINS = 400, 100
 _NEAR = float(special.logit(0.55))
 _QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
@@ -98,12 +99,16 @@ def _row(
 def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
     """Rows of the whole population."""
     people = Population.of(saved)
-    assert people is not None
     scope = "" if saved.panel else "a tail shape of the link, not a measure of people"
-    for measure, (draws, note) in _measures(people, _sizes(saved)).items():
+    if people is None:
+        found = {name: (None, _OWN) for name in MEASURES if name not in _OTHERS}
+        found |= {name: (saved.draws(name), "") for name in ("cv", "log_sd")}
+    else:
+        found = _measures(people, _sizes(saved))
+    for measure, (draws, note) in found.items():
         yield _row(measure, draws, note or scope)
     stats = saved.tree["sample_stats"].to_dataset() if "sample_stats" in saved.tree else {}
-    for measure in ("shrinkage", "reliability"):
+    for measure in _OTHERS[1:]:
         if measure in stats:
             draws = np.asarray(stats[measure].to_numpy())
             low = measure == "reliability" and draws.mean() < 0.5
@@ -182,6 +187,7 @@ def _measures(people: Population, sizes: Array | None) -> dict[str, tuple[Array 
 
 
 _NO_MARGINS = "the run keeps no margins of pairs"
+_OWN = "not known of a family of one's own"
 
 
 def _disagreement(people: Population, margin: float) -> Array:

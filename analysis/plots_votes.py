@@ -23,7 +23,8 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw the probability of agreeing with a margin against its size, with binned votes.
 
     The curve is a new respondent's, `E_F[sigmoid(b m)]`, lapse rate included. Points are the
-    observed shares by `|margin|`, bars where the fit expects just those shares, 90 %.
+    observed shares by `|margin|`, bars where the fit expects just those shares, 90 %. A family
+    of one's own has points and bars only.
 
     Args:
         run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
@@ -44,7 +45,7 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     """
     saved = read_run(run)
     people = Population.of(saved)
-    if "bin_margin" not in saved.tree["constant_data"] or people is None:
+    if "bin_margin" not in saved.tree["constant_data"]:
         raise UsageError("A choice curve needs votes with margins other than 0.")
     at = saved.tree["constant_data"]["bin_margin"].to_numpy()
     observed = saved.tree["observed_data"]["agreeing"].to_numpy()
@@ -52,17 +53,12 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     assert made is not None
     ax = new_axes(ax)
     size = np.linspace(0.0, 1.06 * float(at.max()), _POINTS)
-    low, middle, high = np.quantile(_agreement(saved, people, size), [0.05, 0.5, 0.95], axis=0)
     ax.axhline(0.5, color=GREY, linewidth=0.8)
-    who = "respondent" if saved.panel else "vote"
-    ax.fill_between(size, low, high, color=BLUE, alpha=0.25, linewidth=0)
-    ax.plot(
-        size,
-        middle,
-        color=BLUE,
-        linewidth=2,
-        label=f"a new {who}, 90 % band",
-    )
+    if people is not None:
+        low, middle, high = np.quantile(_agreement(saved, people, size), [0.05, 0.5, 0.95], axis=0)
+        ax.fill_between(size, low, high, color=BLUE, alpha=0.25, linewidth=0)
+        label = f"a new {'respondent' if saved.panel else 'vote'}, 90 % band"
+        ax.plot(size, middle, color=BLUE, linewidth=2, label=label)
     least, most = np.quantile(made, [0.05, 0.95], axis=0)
     ax.vlines(at, least, most, color=ORANGE, linewidth=5, alpha=0.5,
               label="expected of these votes, 90 %")  # fmt: skip
