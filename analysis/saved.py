@@ -37,6 +37,11 @@ class Saved:
         return bool(self.tree.attrs["panel"])
 
     @property
+    def tastes(self) -> bool:
+        """Whether tastes differ, in latent classes or at random."""
+        return bool(self.tree.attrs.get("tastes", self.family == "tastes"))
+
+    @property
     def n_comparisons(self) -> int:
         """Number of comparisons."""
         return int(self.tree["observed_data"].sizes["comparison"])

@@ -62,9 +62,7 @@ def votes_left_out(problem: Any, predictor: Predictor, predicted: Predicted) -> 
     return VotesLeftOut(rows.numpy(), density.numpy(), k, k_limit(len(predictor)))
 
 
-def vote_log_likelihood(
-    problem: Any, predictor: Predictor, rows: Tensor, single: bool
-) -> Tensor:
+def vote_log_likelihood(problem: Any, predictor: Predictor, rows: Tensor, single: bool) -> Tensor:
     """Log density of each vote given the other votes of its respondent, at each draw.
 
     For given margins it comes from the likelihood table, `log p(panel) - log p(panel without the
@@ -109,7 +107,8 @@ def _of_table(
     sampled = predictor.joint.sampled(predictor.theta)
     whole = likelihood.by_respondent(sampled.family, sampled.lapse)
     out = torch.empty(len(predictor), len(rows), dtype=torch.float64)
-    for part in torch.nonzero(~long).squeeze(-1).split(_ROWS):
+    short = torch.nonzero(~long).squeeze(-1)
+    for part in short.split(_ROWS) if len(short) else ():
         without = _without(predictor, likelihood, rows[part], single)
         left = without.by_respondent(sampled.family, sampled.lapse)
         out[:, part] = whole[:, units[part]] - left
@@ -167,4 +166,3 @@ def _of_long(
             parts.append(-torch.logsumexp(log_share[place[some]] - own, -1))
         out.append(torch.cat(parts))
     return torch.stack(out)
-
