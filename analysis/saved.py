@@ -38,6 +38,11 @@ class Saved:
         return bool(self.tree.attrs["panel"])
 
     @property
+    def tastes(self) -> bool:
+        """Whether tastes differ, in latent classes or at random."""
+        return bool(self.tree.attrs.get("tastes", self.family == "tastes"))
+
+    @property
     def n_comparisons(self) -> int:
         """Number of comparisons."""
         if "votes" in self._constants():

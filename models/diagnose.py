@@ -209,7 +209,9 @@ def diagnose(
         log_prior = population_log_prior(joint, flat).reshape(theta.shape[:2]).numpy()
     predicted = predict(problem, seen.predictor, seed)
     replicated = compare_with_replicates(problem, predicted, tastes=seen.tastes)
-    calibration = _calibration(predicted, seed) if predicted.single else None
+    calibration = None
+    if predicted.single:
+        calibration = _calibration(predicted, seed, tastes=seen.tastes)
     left_out = None if log_likelihood is None else units_left_out(log_likelihood)
     votes = None if seen.voter is None else votes_left_out(problem, seen.voter, predicted)
     checks = [
@@ -234,14 +236,16 @@ def diagnose(
     )
 
 
-def _calibration(predicted: Predicted, seed: int) -> Reliability | None:
+def _calibration(predicted: Predicted, seed: int, *, tastes: bool) -> Reliability | None:
     answers, rows = predicted.answers, predicted.rows
     direction, recorded = answers.direction_of(rows), answers.recorded[:, rows]
     first = torch.where(direction > 0, recorded, 0.0).sum(0)
     decided = torch.where(direction != 0, recorded, 0.0).sum(0) > 0
     if int(decided.sum()) < 50:
         return None
-    return reliability(predicted.without[decided].numpy(), first[decided].numpy(), seed=seed)
+    y, p, own = (x[decided].numpy() for x in (first, predicted.without, predicted.first))
+    optimism = float(((y - p) ** 2 - (y - own) ** 2).mean()) if tastes else 0.0
+    return reliability(p, y, seed=seed, optimism=max(0.0, optimism))
 
 
 def _individual(

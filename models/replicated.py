@@ -18,6 +18,7 @@ __all__ = ["Replicated", "compare_with_replicates", "tail_probability"]
 
 Array = NDArray[np.float64]
 _BINS, _LEAST = 8, 25  # bins of |margin|, and fewest votes in one
+_DIRECTIONS = 3  # of residuals looked at where the fit has tastes for the first ones
 _ENTRIES = 2_000_000  # respondents x items (or features) that residuals are summed to
 
 
@@ -26,7 +27,8 @@ class Replicated:
     """Figures of the data, and of replicated answers.
 
     Attributes:
-        observed: By name: `agreeing`, `tied` and `mean_grade` (`bin`), `respondent_sd`, `taste`.
+        observed: By name: `agreeing`, `tied` and `mean_grade` (`bin`), `respondent_sd`, `taste`
+            (`direction`: one, or three where the fit lets tastes differ).
         replicated: The same with an axis `replicate` before.
         p_value: How likely the observed figure (the farthest one out of several) is under the
             fit, by name.
@@ -88,10 +90,10 @@ def compare_with_replicates(
     if problem.panel and predicted.single:
         sets["respondent_sd"] = votes.respondent_sd, votes.others
         if votes.design is not None:
-            source, expected = (
-                (votes.others, votes.expected_new) if tastes else (votes.again, votes.expected)
-            )
-            sets["taste"] = partial(votes.taste, expected), source
+            if tastes:
+                sets["taste"] = partial(votes.taste, votes.expected_new, _DIRECTIONS), votes.others
+            else:
+                sets["taste"] = partial(votes.taste, votes.expected, 1), votes.again
     observed = {name: of(votes.observed) for name, (of, _) in sets.items()}
     replicated = {
         name: np.stack([of(one) for one in source]) for name, (of, source) in sets.items()
@@ -179,8 +181,8 @@ class _Votes:
         used = votes > 1
         return np.asarray(np.sqrt((total[used] ** 2 / votes[used]).sum() / max(1, used.sum())))
 
-    def taste(self, expected: Array, agree: Array) -> Array:
-        """Largest singular value of residuals summed by respondent and item (or feature)."""
+    def taste(self, expected: Array, directions: int, agree: Array) -> Array:
+        """Largest singular values of residuals summed by respondent and item (or feature)."""
         assert self.design is not None
         away = self.forward * (np.sign(agree) - expected) / 2
         size = int(self.unit.max()) + 1
@@ -193,7 +195,7 @@ class _Votes:
             columns = [np.bincount(self.unit, away * x, size) for x in self.design.T]
             table = np.stack(columns, -1)
         small = table.T @ table if table.shape[0] > table.shape[1] else table @ table.T
-        return np.asarray(np.sqrt(np.linalg.eigvalsh(small)[-1]))
+        return np.asarray(np.sqrt(np.linalg.eigvalsh(small)[::-1][:directions].clip(0.0)))
 
     def bin_margin(self) -> Array:
         """Mean size of margin of each bin."""

@@ -111,7 +111,7 @@ class _ClassDraw:
         return torch.cat(log_p, -1), torch.cat([each[unit] for each in self.weights], -1)
 
     def answer(self, rows: Tensor, generator: torch.Generator, *, same: bool) -> Tensor:
-        classes, units, nodes = self.nodes.shape
+        _, units, nodes = self.nodes.shape
         if same:
             whole = self.weights.transpose(0, 1).flatten(1)
             at = node_at_random(whole, generator)

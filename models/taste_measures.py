@@ -35,10 +35,11 @@ def taste_measures(predictor: Predictor, seed: int) -> dict[str, Tensor]:
 
     With p the probability of an answer, over 400 new respondents and 100 of the judgements:
     `disagreement`, `Var(p) / (pbar (1 - pbar))`, summed over judgements and answers above and
-    below (the correlation of two answers of one respondent); `taste_share`, the share of `Var(p)` that is due to taste, as the covariance of two
-    people of the same taste and independent strengths (Sobol 1993); `minority`, the share of
-    respondents who prefer another answer than most do; `cost_known`, the mean divergence of
-    `pbar` from p, bits a judgement; and `shrinkage` and `reliability` of individual tastes.
+    below (the correlation of two answers of one respondent); `taste_share`, the share of
+    `Var(p)` that is due to taste, as the covariance of two people of the same taste and
+    independent strengths (Sobol 1993); `minority`, the share of respondents who prefer another
+    answer than most do; `cost_known`, the mean divergence of `pbar` from p, bits a judgement;
+    and `shrinkage` and `reliability` of individual tastes.
 
     Args:
         predictor: The draws of a fit of tastes.

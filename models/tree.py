@@ -147,7 +147,7 @@ def _sample_stats(problem: Any, inferred: Inferred, found: Diagnosis) -> xr.Data
 
 def _figures(found: Diagnosis) -> tuple[xr.Dataset, xr.Dataset]:
     """Figures of the data and of its replicates; predicted probabilities and calibration."""
-    dims = {"agreeing": ("bin",), "tied": ("bin",), "mean_grade": ("bin",)}
+    dims = dict.fromkeys(("agreeing", "tied", "mean_grade"), ("bin",)) | {"taste": ("direction",)}
     seen = {name: (dims.get(name, ()), value) for name, value in found.replicated.observed.items()}
     made: dict[str, Any] = {
         name: (("chain", "draw", *dims.get(name, ())), value[None])

@@ -107,7 +107,8 @@ def _of_table(
     sampled = predictor.joint.sampled(predictor.theta)
     whole = likelihood.by_respondent(sampled.family, sampled.lapse)
     out = torch.empty(len(predictor), len(rows), dtype=torch.float64)
-    for part in torch.nonzero(~long).squeeze(-1).split(_ROWS):
+    short = torch.nonzero(~long).squeeze(-1)
+    for part in short.split(_ROWS) if len(short) else ():
         without = _without(predictor, likelihood, rows[part], single)
         left = without.by_respondent(sampled.family, sampled.lapse)
         out[:, part] = whole[:, units[part]] - left
