@@ -191,9 +191,10 @@ def test_a_spreadsheet_of_another_country(mark: str, tmp_path: Path) -> None:
         ("2", "1,000,00", "", ""),
     ]
     path = tmp_path / ("v.csv" if mark == ";" else "v.tsv")
-    path.write_bytes("\r\n".join(map(mark.join, rows)).encode("utf-8-sig"))
+    path.write_bytes("\r\n".join(mark.join((*row, "", "")) for row in rows).encode("utf-8-sig"))
     data = ml.load(path, respondent="who")
-    assert data.margin is not None and data.respondent is not None
+    assert data.margin is not None
+    assert data.respondent is not None
     assert data.margin.tolist() == [-0.5, 2.0]
     assert data.respondent.labels == ("Ann, B", "1,000,00")
     streamed = gathered(open_feed(path, "train", None))
