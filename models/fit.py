@@ -199,6 +199,8 @@ def _run(
             fitted = (joint, inferred)
             weighed = weigh_evidence(problem, family, fitted, seed=seed, progress=progress)
             clock.stop("evidence")
+        if progress is not None:
+            progress("checks", 0, 1)
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
