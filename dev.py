@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Set up and check mixlogit on a fresh machine: python dev.py [setup|quickstart|test|benchmark|lock|clean].
+"""Set up and check mixlogit on a fresh machine: python dev.py COMMAND.
+
+Commands: setup, quickstart, test, benchmark, lock, clean.
 
 Standard library only, for Linux, macOS and Windows with Python 3.11 or newer. Two environment
 variables change what it does:

@@ -23,10 +23,10 @@ ran once. The machine was shared and busy; CPU seconds still vary by a tenth or 
 
 A ratio is how many times a peer's cost is ours, and is given only where the answers agree: mean
 and standard deviation of log strength within {SHIFT} standard errors, standard errors within
-{SPREAD:.0%}; on the same draws log-likelihoods within {NATS} nats. Every peer is used as its authors
-advise, in the way that gives right standard errors; what was chosen stands at the top of its file
-in `benchmarks/engines/`. An expert could write by hand, in JAX or in Stan, the integral that makes
-the difference here; no peer ships it.
+{SPREAD:.0%}; on the same draws log-likelihoods within {NATS} nats. Every peer is used as its
+authors advise, in the way that gives right standard errors; what was chosen stands at the top of
+its file in `benchmarks/engines/`. An expert could write by hand, in JAX or in Stan, the integral
+that makes the difference here; no peer ships it.
 """
 SIZES = {
     "small": "10,000 comparisons, 500 respondents",

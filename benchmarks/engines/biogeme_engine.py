@@ -5,7 +5,6 @@ biogeme writes its files into the working folder, whence the temporary one.
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 

@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid
 
 from mixlogit.choice import table as module
 from mixlogit.choice.table import (
+    STEP,
     Grid,
     chebyshev_nodes,
     interpolate_rows,
@@ -126,7 +127,7 @@ def test_grid() -> None:
     assert float(ends[0]) == pytest.approx(math.exp(-12) / rms)
     assert float(ends[1]) >= 100 * math.exp(7)
     torch.testing.assert_close(
-        grid.step_at(grid.coordinate()), torch.full((grid.size,), 0.144).to(F64)
+        grid.step_at(grid.coordinate()), torch.full((grid.size,), STEP, dtype=F64)
     )
     assert grid.node_nearest_zero() == 0
     position = grid.locate_strength(torch.tensor([0.0, float(ends[0]), 1.0], dtype=F64))
@@ -134,7 +135,7 @@ def test_grid() -> None:
     assert float(position[1]) == pytest.approx(0, abs=1e-9)
     low, high = grid.ends()
     assert (float(low), float(high)) == pytest.approx(
-        (grid.low - 0.072, grid.low + 0.144 * (grid.size - 0.5))
+        (grid.low - STEP / 2, grid.low + STEP * (grid.size - 0.5))
     )
 
 
