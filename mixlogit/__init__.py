@@ -45,6 +45,7 @@ _PUBLIC = {
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",
+    "streamed": "mixlogit.data",
     "strength": "mixlogit.choice",
     "texts": "mixlogit.data",
 }
