@@ -1,12 +1,14 @@
 """No test reaches the network: what tries is refused, and the test fails.
 
 Python's audit hook sees every connection of this process. Processes that tests start get the
-variables that keep the hub's libraries off line; `python tests/network.py fit ...` runs one
-command under the same hook and fails if it tried.
+variables that keep the hub's libraries off line; `python tests/network.py LINE LINE ...` runs
+command lines under the same hook, without the variables, and fails if one tried.
 """
 
 import ipaddress
 import os
+import shlex
+import socket
 import sys
 from collections.abc import Iterator
 
@@ -15,7 +17,7 @@ import pytest
 __all__ = ["NetworkRefused", "no_network", "tried"]
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
-EVENTS = {"socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0, "socket.bind": None}
+EVENTS = {"socket.connect": 1, "socket.sendto": 1, "socket.getaddrinfo": 0}
 tried: list[str] = []
 
 
@@ -28,7 +30,7 @@ def _is_here(host: object) -> bool:
     if not isinstance(host, str | bytes) or not host:
         return True
     name = host.decode() if isinstance(host, bytes) else host
-    if name in ("localhost", os.uname().nodename) or name.startswith("/"):
+    if name in ("localhost", socket.gethostname()) or name.startswith("/"):
         return True
     try:
         address = ipaddress.ip_address(name.split("%")[0])
@@ -64,5 +66,5 @@ if __name__ == "__main__":
 
     for name in OFFLINE:
         del os.environ[name]  # the command has to keep off the network by itself
-    code = main(sys.argv[1:])
-    sys.exit(f"tried to reach the network: {tried}" if tried else code)
+    codes = {main(shlex.split(line)) for line in sys.argv[1:]}
+    sys.exit(f"exit codes {codes}, tried {tried}" if tried or not codes <= {0, 4} else 0)
