@@ -108,8 +108,6 @@ def _compared(folder: Path) -> pd.DataFrame:
 
 
 def _measures(saved: Saved) -> dict[str, dict[str, Any]]:
-    if saved.family == "tastes":  # random ones; strength is at most a part of them
-        return {}
     table = heterogeneity(saved)
     rows = table[(table["label"] == "all") & table["mean"].notna()].to_dict("records")
     return {str(row["measure"]): {str(k): v for k, v in row.items()} for row in rows}

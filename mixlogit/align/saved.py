@@ -46,6 +46,8 @@ class Run:
             record = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             message = f'{path} is not a finished run of "mixlogit align": {file.name} is missing.'
+            if (Path(path).parent / file.name).is_file():
+                message += f" Did you mean {Path(path).parent}?"
             raise StorageError(message, file=file) from error
         saved = record["settings"]
         priors = Priors(**{**saved["priors"], "lapse": tuple(saved["priors"]["lapse"])})

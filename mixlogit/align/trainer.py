@@ -29,6 +29,7 @@ from mixlogit.lm import Row, Scorer
 from mixlogit.lm.load import load_model, load_tokenizer
 from mixlogit.lm.reference import Reference
 from mixlogit.models import Posterior
+from mixlogit.models.infer import Progress
 from mixlogit.run import write_manifest
 
 __all__ = ["MixDPOTrainer"]
@@ -199,10 +200,19 @@ class MixDPOTrainer(Trainer):
     @property
     def posterior(self) -> Posterior:
         """The strength fitted freely on the policy's present margins."""
+        return self.fit_strength()
+
+    def fit_strength(self, progress: Progress | None = None) -> Posterior:
+        """The posterior, fitted once after each training.
+
+        Args:
+            progress: Called with a stage, steps done and steps in all.
+        """
         if self._posterior is None:
             data = self.train_dataset
             margin = self._log_ratios(self.scorer, data) - self.reference["train"]
-            self._posterior = refit(data.comparisons, margin, self.args.strength())
+            settings = self.args.strength()
+            self._posterior = refit(data.comparisons, margin, settings, progress=progress)
         return self._posterior
 
     def train(
