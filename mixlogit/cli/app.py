@@ -38,6 +38,7 @@ from mixlogit.errors import (
     UsageError,
 )
 from mixlogit.run import disk_full, is_first_process
+from mixlogit.run.interrupt import interruptible
 
 __all__ = ["main"]
 
@@ -100,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), interruptible():
         warnings.simplefilter("ignore" if "--debug" not in argv else "default")
         warnings.simplefilter("always", DataWarning)
         warnings.simplefilter("always", NumericsWarning)
