@@ -80,7 +80,7 @@ def fit(
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Give its first class a negative strength.
-        priors: Of parameters.
+        priors: Of parameters, such as `Priors(cv_scale=0.5)`.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
@@ -95,6 +95,7 @@ def fit(
         >>> fit(ml.simulate(2000, 100, seed=1).comparisons(), draws=400).summary().index.tolist()
         ['mean', 'cv', 'log_sd']
     """
+    _check_kinds(data, priors)
     shape = priors, classes, contrarians, ties, width, covariates, context
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
     family = _check_arguments(family, options, draws, inference)
@@ -201,6 +202,20 @@ def _run(
         if progress is not None:
             progress("checks", 0, 1)
         return _result(problem, joint, inferred, weighed, seed, clock)
+
+
+def _check_kinds(data: Any, priors: Any) -> None:
+    """Refuse what people give for data and priors at first."""
+    if not isinstance(data, Comparisons | ChoiceSets):
+        raise UsageError(
+            f"Expected Comparisons or ChoiceSets but got {type(data).__name__}. Make them by "
+            "mixlogit.load(data, ...), which takes paths, data frames and data sets."
+        )
+    if priors is not None and not isinstance(priors, Priors):
+        raise UsageError(
+            f"Expected Priors but got {type(priors).__name__}. Write Priors(cv_scale=0.5); the "
+            f"others are {', '.join(name for name in vars(Priors()) if name != 'cv_scale')}."
+        )
 
 
 def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
