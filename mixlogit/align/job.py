@@ -191,6 +191,7 @@ class Job:
         margin = aligned.posterior.to_datatree()["constant_data"]["margin"].to_numpy()
         data = trainer.train_dataset.comparisons
         aligned.posterior.write(target)
+        write_json(target / "data.json", data_record(data))
         write_parquet(target / "margins.parquet", judged_margins(data, margin))
         write_json(target / "summary.json", aligned.result)
         write_json(target / "checks.json", aligned.result["checks"])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import EvalPrediction, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
-from mixlogit.align.checkpoint import newest_whole, write_manifest, writing
+from mixlogit.align.checkpoint import newest_whole, writing
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.model import drop_nothing, load_weights
@@ -30,6 +30,7 @@ from mixlogit.lm.load import load_model, load_tokenizer
 from mixlogit.lm.reference import Reference
 from mixlogit.models import Posterior
 from mixlogit.models.infer import Progress
+from mixlogit.run import write_manifest
 
 __all__ = ["MixDPOTrainer"]
 

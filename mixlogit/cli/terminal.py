@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mixlogit.errors import MixlogitError
-from mixlogit.run import json_ready
+from mixlogit.run import is_first_process, json_ready
 
 __all__ = ["Progress", "Terminal", "clean"]
 
@@ -43,7 +43,8 @@ class Terminal:
     """Where a command writes.
 
     Without `as_json` people read standard output; with it, standard output holds one JSON
-    object and people read standard error.
+    object and people read standard error. Of several processes only the first speaks; what went
+    wrong the one tells to which it happened.
 
     Args:
         quiet: Say only warnings and errors.
@@ -54,7 +55,8 @@ class Terminal:
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
-        self.quiet = quiet
+        self._first = is_first_process()
+        self.quiet = quiet or not self._first
         self.as_json = as_json
         plain = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
         self._out = Console(stderr=as_json, **plain)  # type: ignore[arg-type]
@@ -67,18 +69,18 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """Write a warning to standard error, even when quiet."""
-        self._err.print(Text(clean(f"warning: {text}"), style="yellow"))
+        if self._first:
+            self._err.print(Text(clean(f"warning: {text}"), style="yellow"))
 
     def result(self, value: Mapping[str, Any]) -> None:
         """Write the JSON object, if one was asked for."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(json_ready(value), allow_nan=False) + "\n")
-            sys.stdout.flush()
+        if self.as_json and self._first:
+            _write(value)
 
     def error(self, error: MixlogitError) -> None:
         """Write an error: one line on standard error, or the JSON object."""
         if self.as_json:
-            self.result(error.to_dict())
+            _write(error.to_dict())
         else:
             self._err.print(Text(clean(" ".join(str(error).split("\n"))), style="red"))
 
@@ -127,6 +129,11 @@ class Terminal:
                 self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}")))
 
         return update
+
+
+def _write(value: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(json_ready(value), allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def _share(done: int, total: int) -> str:

@@ -72,6 +72,14 @@ class Source:
         part, index = self.parts[at], index - starts[at]
         return part.file, index + 1 if part.rows is None else int(part.rows[index])
 
+    def row_numbers(self) -> NDArray[np.int64] | None:
+        """Number of each row, through all files where these have no gaps; None with gaps."""
+        if len(self.parts) == 1 and self.parts[0].rows is not None:
+            return self.parts[0].rows
+        if any(part.rows is not None for part in self.parts):
+            return None
+        return np.arange(1, self.n_rows + 1)
+
     def check_names(self) -> None:
         """Refuse two columns of one name, since it is unclear which one is meant.
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from mixlogit.data.feed import Batches, Feed, joint_type, numbered
 from mixlogit.data.read_csv import pointed, separator
 from mixlogit.data.read_json import Record, json_records
-from mixlogit.data.readers import damaged, opened
+from mixlogit.data.readers import coded_parquet, opened, reading_parquet
 from mixlogit.data.source import Part, Source, Unreadable, source_of_table, to_column
 from mixlogit.errors import DataError
 
@@ -22,6 +22,7 @@ __all__ = ["stream_csv", "stream_jsonl", "stream_parquet"]
 
 Records = Iterator[tuple[int, Record | str]]
 
+_AT_ONCE = 1 << 20  # rows of numbers read at once
 _BLOCK = 10_000  # records looked at together to learn the types of a JSONL file
 _LONGEST = 2**31 - 1  # characters of a CSV cell; the default is 128 kB, and some texts are longer
 
@@ -39,30 +40,34 @@ def stream_parquet(path: Path, name: str) -> Feed:
     Raises:
         DataError: If it cannot be read.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            schema, n = file.schema_arrow, file.metadata.num_rows
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
-        raise damaged(name, error) from error
+    with reading_parquet(name), pq.ParquetFile(path) as file:
+        schema, n = file.schema_arrow, file.metadata.num_rows
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     source_of_table(schema.empty_table(), name).check_names()
+    ends = np.cumsum(sizes, dtype=np.int64)
 
     def batches(start: int, size: int) -> Batches:
-        ends = np.cumsum(sizes, dtype=np.int64)
         group = int(np.searchsorted(ends, start, side="right"))
         skip = start - int(ends[group - 1] if group else 0)
         first = start
-        try:
-            with pq.ParquetFile(path, memory_map=True) as file:
-                groups = list(range(group, len(sizes)))
-                parts = file.iter_batches(size, row_groups=groups, use_threads=False)
-                for table in _regrouped(parts, schema, skip, size):
+        with reading_parquet(name), pq.ParquetFile(path, memory_map=True) as file:
+            groups = list(range(group, len(sizes)))
+            parts = file.iter_batches(size, row_groups=groups, use_threads=False)
+            for table in _regrouped(parts, schema, skip, size):
+                yield table.num_rows, numbered(table, name, first)
+                first += table.num_rows
+
+    def own(names: Sequence[str], size: int, rank: int, count: int) -> Batches:
+        with reading_parquet(name), coded_parquet(path) as file:
+            for group in range(rank, len(sizes), count):
+                first = int(ends[group]) - sizes[group]
+                options = {"row_groups": [group], "columns": list(names), "use_threads": False}
+                for part in file.iter_batches(size, **options):
+                    table = pa.Table.from_batches([part])
                     yield table.num_rows, numbered(table, name, first)
                     first += table.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(name, error) from error
 
-    return Feed(name, pa.schema(list(schema)), n, batches, (path,))
+    return Feed(name, pa.schema(list(schema)), n, batches, (path,), own, _AT_ONCE)
 
 
 def _regrouped(parts: Any, schema: pa.Schema, skip: int, size: int) -> Iterator[pa.Table]:
