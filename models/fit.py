@@ -97,7 +97,6 @@ def fit(
         >>> fit(ml.simulate(2000, 100, seed=1).comparisons(), draws=400).summary().index.tolist()
         ['mean', 'cv', 'log_sd']
     """
-    check_kinds(data, priors)
     shape = priors, classes, contrarians, ties, width, covariates, context
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
     family = _check_arguments(data, family, options, draws, inference)
@@ -210,6 +209,7 @@ def _check_arguments(
     data: object, family: str | None, options: _Options, draws: int, inference: str
 ) -> str:
     """The family; refuses arguments that cannot be used."""
+    check_kinds(data, options.priors)
     if isinstance(data, Streamed):
         refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
     if family is None:
