@@ -45,8 +45,8 @@ def findings(data: Comparisons, table: Table, source: Source, keep: Keep) -> tup
 
     Returns:
         The findings: no_respondents, one_respondent, single_comparisons, perfect_separation,
-        one_margin_value, zero_feature, components, duplicates, flipped_duplicates, same_texts, group_varies,
-        empty_group, ties, left_out.
+        one_margin_value, zero_feature, components, duplicates, flipped_duplicates, same_texts,
+        group_varies, empty_group, ties, left_out.
     """
     about: list[Callable[[], Iterator[Finding]]] = [
         lambda: _unnamed_respondents(data, source),
