@@ -87,7 +87,7 @@ def fit(
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
         seed: Of draws and starts.
-        progress: Called with a stage, steps done and steps in all.
+        progress: Called with a stage, steps done and steps in all; `print` will do.
 
     Raises:
         UsageError: For arguments that cannot be used.
