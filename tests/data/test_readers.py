@@ -197,6 +197,8 @@ def test_a_spreadsheet_of_another_country(mark: str, tmp_path: Path) -> None:
     assert data.respondent is not None
     assert data.margin.tolist() == [-0.5, 2.0]
     assert data.respondent.labels == ("Ann, B", "1,000,00")
+    with pytest.raises(DataError, match=r"Columns: margin, who\.$"):
+        ml.load(path, respondent="judge")
     streamed = gathered(open_feed(path, "train", None))
     assert streamed.read("margin").to_pylist() == ["-0.5", "2"]
     assert streamed.read("who").to_pylist() == ["Ann, B", "1,000,00"]
