@@ -171,9 +171,9 @@ def _scored(
     ours = pairing.policy.score(data.rows, tokens=tokens)
     theirs = pairing.reference.score(data.rows, tokens=tokens)
     ratio = (ours.logp - theirs.logp).view(-1, 2)
-    tell("strengths of the training's respondents", 0, 0)
     length = ours.length.view(-1, 2)
     scored = replace(data.comparisons, margin=ratio[:, 0] - ratio[:, 1])
+    tell("strengths of the training's respondents", 0, 0)
     return scored, length[:, 0] - length[:, 1]
 
 
