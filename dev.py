@@ -14,6 +14,7 @@ variables change what it does:
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -37,6 +38,13 @@ COMMANDS = ("setup", "quickstart", "test", "docs", "benchmark", "scoreboard", "l
 def stop(message: str) -> NoReturn:
     """End with one message and exit code 1."""
     sys.exit(f"mixlogit set-up: {message}")
+
+
+def switch_on() -> str:
+    """The command that makes `mixlogit` known to a terminal."""
+    if os.name == "nt":
+        return f"{VENV}\\Scripts\\activate"
+    return f"source {shlex.quote(str(VENV / 'bin' / 'activate'))}"
 
 
 def fingerprint() -> str:
@@ -136,6 +144,8 @@ def main(arguments: Sequence[str]) -> None:
         test(rest)
     elif command == "quickstart":
         run("-m", "mixlogit", "quickstart", *rest)
+        hint = f'next, "{switch_on()}", then "mixlogit check votes.csv" on votes of your own'
+        print(f"mixlogit: {hint}", file=sys.stderr)  # standard output may be JSON
     elif command == "docs":
         run("-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *rest)
         print("mixlogit: wrote docs/_build/index.html")
