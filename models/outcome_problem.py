@@ -213,7 +213,8 @@ def make_problem(
         return StreamedProblem(data, by=by, **options)
     matrix = None if covariates is None else covariates.matrix()
     if matrix is not None:
-        data, by = matrix.join(data), (*by, COLUMN)
+        data = matrix.join(data)
+        by = (*by, COLUMN)
     options |= {"by": by, "covariates": matrix}
     options["context"] = Context.of(data, context) if context else None
     if isinstance(data, ChoiceSets):

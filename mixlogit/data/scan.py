@@ -146,8 +146,8 @@ class Scan:
         for codes, size in zip(levels.values(), sizes, strict=True):
             key = key * size + codes
         keys, inverse = np.unique(key, return_inverse=True)
-        codes = np.stack(np.unravel_index(keys, sizes), axis=1)
-        found = [self.cells.setdefault(tuple(row), len(self.cells)) for row in codes.tolist()]
+        rows = zip(*(part.tolist() for part in np.unravel_index(keys, sizes)), strict=True)
+        found = [self.cells.setdefault(row, len(self.cells)) for row in rows]
         return np.array(found, dtype=np.int64)[inverse]
 
     def _count(self, who: Ints, cell: Ints) -> None:

@@ -177,7 +177,8 @@ class Streamed:
         every = sorted(
             (row for rows in self.processes.gather(found) for row in rows), key=lambda r: r[:2]
         )
-        _, _, margin, outcome, weight, who, cell = zip(*every, strict=True)
+        columns_kept: list[tuple[Any, ...]] = list(zip(*every, strict=True))
+        margin, outcome, weight, who, cell = columns_kept[2:]
         at = torch.tensor(cell)
         groups = {
             name: Labels(self.level[at, k], group.labels)
