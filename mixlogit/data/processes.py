@@ -1,7 +1,6 @@
 """The processes of `torchrun`: who is who, what they wait for and what they tell each other."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, distributed
 
 from mixlogit.errors import MixlogitError, OtherProcess
+from mixlogit.run import n_processes
 
 __all__ = ["Processes", "processes"]
 
@@ -124,7 +124,7 @@ class Processes:
 @contextmanager
 def processes() -> Iterator[Processes]:
     """The processes that `torchrun` started, or this one alone."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = n_processes()
     if count == 1:
         yield Processes()
         return

@@ -3,7 +3,7 @@
 from mixlogit.run.config import check_config, config_sha256, load_config
 from mixlogit.run.folder import RunFolder, versions
 from mixlogit.run.lock import run_lock
-from mixlogit.run.resources import is_first_process, peak_memory_mb
+from mixlogit.run.resources import is_first_process, n_processes, peak_memory_mb
 from mixlogit.run.training import GrowingRun
 from mixlogit.run.write import (
     disk_full,
@@ -24,6 +24,7 @@ __all__ = [
     "is_first_process",
     "json_ready",
     "load_config",
+    "n_processes",
     "peak_memory_mb",
     "replacing",
     "run_lock",
