@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from mixlogit.data.processes import Processes
 from mixlogit.data.table import Names, Table
@@ -168,16 +167,11 @@ class Scan:
         self.cells = {cell: k for k, cell in enumerate(every)}
         counts = np.zeros((len(self.respondents), len(every)), dtype=np.int64)
         if len(names):
-            counts[np.ix_(names, [self.cells[cell] for cell in old])] = self.counts
-        group.add(_shared(counts))
+            places = np.array([self.cells[cell] for cell in old])
+            counts[np.ix_(names, places)] = self.counts
+        group.add(torch.from_numpy(counts))
         self.counts = counts
         told = group.gather([self.votes, self.ties, self.against, self.squares, *self.sizes])
         votes, ties, against, squares, small, large = zip(*told, strict=True)
         self.votes, self.ties, self.against = sum(votes), sum(ties), sum(against)
         self.squares, self.sizes = sum(squares), (min(small), max(large))
-
-
-def _shared(values: NDArray[Any]) -> Any:
-    import torch
-
-    return torch.from_numpy(values)

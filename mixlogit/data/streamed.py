@@ -166,20 +166,13 @@ class Streamed:
         found: list[list[Any]] = []
         with self.processes.together():
             for block, who, cell in self.blocks():
-                mine = kept[who].numpy()
-                table = block.table.keep(mine)
-                assert table.margin is not None
-                weight = np.ones(len(table.margin)) if table.weight is None else table.weight
-                columns = (block.rows[mine], table.margin, table.outcome, weight)
-                parts = [*columns, who.numpy()[mine], cell.numpy()[mine]]
-                rows = zip(*(part.tolist() for part in parts), strict=True)
-                found += [[block.file, *row] for row in rows]
+                found += _rows(block, who, cell, kept[who])
         every = sorted(
             (row for rows in self.processes.gather(found) for row in rows), key=lambda r: r[:2]
         )
-        columns_kept: list[tuple[Any, ...]] = list(zip(*every, strict=True))
-        margin, outcome, weight, who, cell = columns_kept[2:]
-        at = torch.tensor(cell)
+        columns: list[tuple[Any, ...]] = list(zip(*every, strict=True))
+        margin, outcome, weight, respondent, place = columns[2:]
+        at = torch.tensor(place)
         groups = {
             name: Labels(self.level[at, k], group.labels)
             for k, (name, group) in enumerate(self.groups.items())
@@ -188,13 +181,23 @@ class Streamed:
         part = Comparisons(
             outcome=torch.tensor(outcome, dtype=torch.float64),
             margin=torch.tensor(margin, dtype=torch.float64),
-            respondent=Labels(torch.tensor(who), self.respondent.labels),
+            respondent=Labels(torch.tensor(respondent), self.respondent.labels),
             groups=groups,
             weight=torch.tensor(weight, dtype=torch.float64) if weighted else None,
             source=self.source,
             columns=self.columns,
         )
         return part, at
+
+
+def _rows(block: Block, who: Tensor, cell: Tensor, kept: Tensor) -> list[list[Any]]:
+    """File, row, margin, outcome, weight, respondent and cell of the votes to keep."""
+    table, rows = block.table.keep(kept.numpy()), block.rows[kept.numpy()]
+    assert table.margin is not None
+    weight = np.ones(len(rows)) if table.weight is None else table.weight
+    columns = rows, table.margin, table.outcome, weight, who[kept], cell[kept]
+    found = zip(*(column.tolist() for column in columns), strict=True)
+    return [[block.file, *row] for row in found]
 
 
 @dataclass(frozen=True)

@@ -108,8 +108,8 @@ def test_two_processes_give_the_result_of_one(shards: Path, streamed: Path) -> N
     done = torchrun(*line, str(run), "--by", "group", "--json")
     assert done.stdout.count("\n") == 1, done.stderr  # one of the processes speaks
     alone = shards.parent / "one"
-    code = main([*line, str(alone), "--by", "group", "--stream", "--quiet"])
-    assert (code == 0) == (done.returncode == 0)
+    assert main([*line, str(alone), "--by", "group", "--stream", "--quiet"]) in (0, 4)
+    assert done.returncode == 0, "a check that fails is no failure of a process"
     one, two = record(alone), json.loads(done.stdout)
     for name, summary in one["parameters"].items():
         assert two["parameters"][name] == pytest.approx(summary, rel=1e-6)
