@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run import refuse_damage
 
 __all__ = ["Saved", "read_run", "read_tree"]
 
@@ -35,6 +36,11 @@ class Saved:
     def panel(self) -> bool:
         """Whether each respondent had one strength."""
         return bool(self.tree.attrs["panel"])
+
+    @property
+    def tastes(self) -> bool:
+        """Whether tastes differ, in latent classes or at random."""
+        return bool(self.tree.attrs.get("tastes", self.family == "tastes"))
 
     @property
     def n_comparisons(self) -> int:
@@ -107,6 +113,7 @@ def read_tree(run: Any) -> xr.DataTree:
         raise UsageError(
             f"Expected a Posterior, a DataTree or a run folder but got {type(run).__name__}."
         )
+    refuse_damage(run)
     file = _file(Path(run), "posterior.nc")
     try:
         with xr.open_datatree(file, engine="h5netcdf") as opened:

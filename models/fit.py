@@ -15,7 +15,7 @@ from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
-from mixlogit.models.diagnose import diagnose
+from mixlogit.models.diagnose import diagnose_strength
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -80,7 +80,7 @@ def fit(
         context: A formula of group columns with effects on the strength of a comparison.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
-        contrarians: Give its first class a negative strength.
+        contrarians: Whether its first class has a negative strength.
         priors: Of parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or several tastes against one.
@@ -215,6 +215,8 @@ def _run(
             fitted = (joint, inferred)
             weighed = weigh_evidence(problem, family, fitted, seed=seed, progress=progress)
             clock.stop("evidence")
+        if progress is not None:
+            progress("checks", 0, 1)
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
@@ -281,10 +283,9 @@ def _result(
         strengths = strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
     clock.stop("strengths")
-    with_lapse = None if weighed is None else weighed.with_lapse
-    both = named, prior
-    looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
-    tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
+    both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
+    looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
+    tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
     verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
@@ -297,6 +298,7 @@ def _result(
         "groups": _groups(named, problem),
         "tastes": {},
         "elpd": elpd(tree, panel=problem.panel),
+        "elpd_vote": looked.vote_record(),
         "identified": looked.identified.to_dict(),
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),

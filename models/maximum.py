@@ -16,6 +16,7 @@ from mixlogit.models.mode import find_mode
 from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
+from mixlogit.models.rough import rough_mode
 from mixlogit.models.streamed_problem import refuse_streamed
 from mixlogit.models.taste_maximum import (
     maximum_of_tastes,
@@ -123,7 +124,7 @@ def _maximise(problem: Problem, family: str, lapse: bool) -> Maximum:
     """The maximum with one taste for all."""
     with few_threads(problem.n_rows):
         joint = problem.joint(family, lapse=lapse)
-        start = find_mode(joint, joint.start()).theta
+        start = rough_mode(joint, joint.start())
         found = find_mode(joint.log_likelihood, start, steps=100)
         information = -found.hessian[0]
         certain = float(found.value[0]) > -_CERTAIN * problem.n_rows

@@ -114,6 +114,11 @@ class Problem:
         """The same problem with other data."""
         return type(self)(data, **self._options)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Group columns of the fit."""
+        return tuple(group.column for group in self.spec.groups)
+
     def unit_labels(self) -> list[str]:
         """Respondent of each unit, with its group labels where respondents are split."""
         units = self.units

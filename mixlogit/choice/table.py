@@ -8,7 +8,7 @@ comparisons. It is a sum over comparisons: `TableSums` are added to block by blo
 other where several processes read.
 
 `L_a` is analytic in `log b` with its nearest singularity pi/2 off the real axis whatever the
-data are, so a step of 0.144 and ten-point interpolation give it anywhere (5e-7 nats at 5,000
+data are, so a step of log(2)/5 and ten-point interpolation give it anywhere (5e-7 nats at 5,000
 votes). Signed families use `b = c sinh(v)`, which has the same strip when `c max|d| <= pi`. The
 lapse rate is tabulated at Chebyshev nodes of its logit, where the strip is pi wide.
 """
@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from mixlogit.choice.runs import OCTAVE, add_runs, are_long
+
 __all__ = [
     "Grid",
     "LikelihoodTable",
@@ -32,7 +34,7 @@ __all__ = [
     "strength_grid",
 ]
 
-STEP = 0.144
+STEP = math.log(2.0) / OCTAVE
 # Reach in log strength around 1 / rms(margin). Above, every vote is decided; below, gamma strength
 # of cv 3 leaves half its people under exp(-7), whom 30 votes one way tell apart by 5e-3 nats.
 _BELOW, _ABOVE = 12.0, 7.0
@@ -151,12 +153,17 @@ def bends_fast(table: LikelihoodTable) -> Tensor:
         >>> bends_fast(likelihood_table(margin, who, grid=grid, n_respondents=2))
         tensor([False,  True])
     """
-    values = table.values
+    rows = max(1, _BLOCK // table.values[:, 0].numel())  # few at once stay in the cache
+    bend = torch.cat([_largest_bend(part) for part in table.values.split(rows, 1)])
+    at_zero = table.values[0, :, table.grid.node_nearest_zero()]  # all coin flips: log 1/2
+    return (bend > _INFORMATION * table.grid.step**2) | (at_zero < -_VOTES * math.log(2.0))
+
+
+def _largest_bend(values: Tensor) -> Tensor:
+    """Largest second difference of each curve within 30 nats of its peak."""
     bend = 2 * values[..., 1:-1] - values[..., :-2] - values[..., 2:]
     near = values[..., 1:-1] > values.amax(-1, keepdim=True) - 30.0
-    information = torch.where(near, bend, 0.0).amax(dim=(0, 2)) / table.grid.step**2
-    at_zero = values[0, :, table.grid.node_nearest_zero()]  # every vote is a coin flip: log 1/2
-    return (information > _INFORMATION) | (at_zero < -_VOTES * math.log(2.0))
+    return torch.where(near, bend, 0.0).amax(dim=(0, 2))
 
 
 def strength_grid(margin: Tensor, *, signed: bool = False, centre: float | None = None) -> Grid:
@@ -168,12 +175,12 @@ def strength_grid(margin: Tensor, *, signed: bool = False, centre: float | None 
         centre: A strength that the grid must surround too, for example the prior's.
 
     Returns:
-        The grid: 133 nodes for positive strengths when `centre` is near `1 / rms(margin)`.
+        The grid: 139 nodes for positive strengths when `centre` is near `1 / rms(margin)`.
 
     Example:
         >>> grid = strength_grid(torch.tensor([1.0, -2.0, 0.5]))
         >>> grid.size, *(round(float(u), 2) for u in grid.coordinate()[[0, -1]])
-        (133, -12.28, 6.73)
+        (139, -12.28, 6.85)
     """
     rms = float(margin.to(torch.float64).square().mean().sqrt())
     return grid_of_size(rms, float(margin.abs().max()), signed=signed, centre=centre)
@@ -186,7 +193,7 @@ def grid_of_size(
 
     Example:
         >>> grid_of_size(1.0, 2.5).size
-        133
+        139
     """
     natural = 1.0 / rms
     centres = [natural] if centre is None else [natural, float(centre)]
@@ -309,7 +316,7 @@ def likelihood_table(
         >>> grid = strength_grid(margin)
         >>> table = likelihood_table(margin, torch.tensor([0, 0, 1]), grid=grid, n_respondents=2)
         >>> table.values.shape
-        torch.Size([1, 2, 133])
+        torch.Size([1, 2, 139])
     """
     largest = float(margin.abs().max())
     sums = TableSums(grid, n_respondents, largest=largest, lapse_logits=lapse_logits)
@@ -326,6 +333,10 @@ def _add_sums(
     rates: Tensor,
 ) -> None:
     """Add log-likelihoods at nodes, `lapse x respondent x node`, by direct summation."""
+    plain = weight is None and len(rates) == 1 and rates[0] == 0
+    if plain and len(nodes) and nodes[0] > 0 and are_long(respondent):
+        add_runs(values[0], margin, respondent, nodes)
+        return
     rows = max(1, _BLOCK // max(1, len(nodes)))
     for start in range(0, len(margin), rows):
         part = slice(start, start + rows)

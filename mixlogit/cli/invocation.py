@@ -14,7 +14,7 @@ from mixlogit.cli.options import EVERYWHERE, common_options, data_options, judge
 from mixlogit.cli.terminal import Terminal
 from mixlogit.cli.training_options import MORE, TrainingCommand
 from mixlogit.errors import UsageError
-from mixlogit.run import RunFolder, check_config, load_config
+from mixlogit.run import RunFolder, check_config, load_config, refuse_damage
 
 __all__ = ["Invocation", "call_of_run", "command"]
 
@@ -108,8 +108,10 @@ def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
         terminal: Where this command writes.
 
     Raises:
+        StorageError: If the run is damaged.
         UsageError: If the run does not say where its data are.
     """
+    refuse_damage(folder)
     file = folder / "config.yaml"
     values = load_config(file) if file.is_file() else {}
     if "data" not in values:

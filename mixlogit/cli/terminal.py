@@ -90,7 +90,7 @@ class Terminal:
 
         Args:
             label: What is going on.
-            unit: What is counted; if given, their number in a second and the time left are told.
+            unit: What is counted; if given, their number in a second is told with the time left.
         """
         if self.quiet:
             yield lambda stage, done, total: None
@@ -113,7 +113,7 @@ class Terminal:
             task = bar.add_task(clean(label), total=None)
 
             def update(stage: str, done: int, total: int) -> None:
-                words = clean(f"{label}  {stage}{pace(done, total)}")
+                words = clean(f"{label}  {stage}{pace(stage, done, total)}")
                 bar.update(task, description=words, completed=done, total=total or None)
 
             yield update
@@ -123,7 +123,7 @@ class Terminal:
 
         def update(stage: str, done: int, total: int) -> None:
             nonlocal said, last
-            now, told = (stage, _share(done, total)), pace(done, total)
+            now, told = (stage, _share(done, total)), pace(stage, done, total)
             if now != said and time.monotonic() - last >= _PAUSE:
                 said, last = now, time.monotonic()
                 self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}")))
@@ -145,18 +145,20 @@ def _share(done: int, total: int) -> str:
 
 
 class _Pace:
-    """How many of a unit are done in a second since the first call, and the time left."""
+    """Since a stage's first call: how many of a unit are done in a second, and the time left."""
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self._first: tuple[float, int] | None = None
+        self._first: tuple[str, float, int] | None = None
 
-    def __call__(self, done: int, total: int) -> str:
+    def __call__(self, stage: str, done: int, total: int) -> str:
         now = time.monotonic()
-        self._first = self._first or (now, done)
-        begin, before = self._first
-        if not self.unit or done == before or now == begin:
+        if self._first is None or self._first[0] != stage:
+            self._first = stage, now, done
+        _, begin, before = self._first
+        if done == before or now == begin:
             return ""
         rate = (done - before) / (now - begin)
-        left = timedelta(seconds=round((total - done) / rate)) if total else None
-        return f", {rate:,.3g} {self.unit} a second" + (f", {left} left" if left else "")
+        left = timedelta(seconds=round((total - done) / rate)) if total > done else None
+        pace = f", {rate:,.3g} {self.unit} a second" if self.unit else ""
+        return pace + (f", {left} left" if left else "")

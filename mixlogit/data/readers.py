@@ -29,9 +29,10 @@ __all__ = [
     "reading_parquet",
 ]
 
-FORMATS = ("csv", "jsonl", "json", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
 _TEXT: dict[str, Callable[[str, pa.Buffer], Source]] = {
     "csv": read_csv,
+    "tsv": read_csv,
     "jsonl": read_jsonl,
     "json": read_json,
 }
@@ -121,8 +122,8 @@ def format_of(path: Path, name: str) -> str:
     kind = _kind(path)
     if kind is None:
         raise DataError(
-            f"{name}: not a kind of file that can be read. Use .csv, .jsonl, .json (also .gz) "
-            "or .parquet.",
+            f"{name}: not a kind of file that can be read. Use .csv, .tsv, .jsonl, .json (also "
+            '.gz) or .parquet; save a spreadsheet as "CSV UTF-8".',
             file=name,
         )
     if path.stat().st_size == 0:
@@ -205,7 +206,7 @@ def files_in(path: Path, name: str) -> list[Path]:
     files = sorted(file for file in path.iterdir() if file.is_file() and _kind(file))
     kinds = sorted({str(_kind(file)) for file in files})
     if not files:
-        raise DataError(f"{name}: no .csv, .jsonl, .json or .parquet file in it.", file=name)
+        raise DataError(f"{name}: no .csv, .tsv, .jsonl, .json or .parquet file in it.", file=name)
     if len(kinds) > 1:
         raise DataError(
             f"{name}: holds {' and '.join(kinds)} files. Keep one kind, or name one file.",

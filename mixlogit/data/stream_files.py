@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mixlogit.data.feed import Batches, Feed, joint_type, numbered
+from mixlogit.data.read_csv import pointed, separator
 from mixlogit.data.read_json import Record, json_records
 from mixlogit.data.readers import coded_parquet, opened, reading_parquet
 from mixlogit.data.source import Part, Source, Unreadable, source_of_table, to_column
@@ -120,10 +121,14 @@ def _cells(file: Any, name: str) -> Iterator[list[str]]:
     row = 0
     with io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as lines:
         try:
-            for cells in filter(None, _long_rows(csv.reader(lines))):
+            first = next((line for line in lines if line.strip("\r\n")), "")
+            mark = separator(first)
+            for cells in filter(
+                None, _long_rows(csv.reader(chain([first], lines), delimiter=mark))
+            ):
                 if not "".join(cells).isascii():
                     _check_utf8(cells, name, row)
-                yield cells
+                yield [pointed(cell) for cell in cells] if mark == ";" else cells
                 row += 1
         except csv.Error as error:
             raise DataError(f"{name}: not a readable CSV file ({error}).", file=name) from error
@@ -149,7 +154,8 @@ def _check_utf8(cells: list[str], name: str, row: int) -> None:
         byte = ord(error.object[error.start]) - 0xDC00
         where = f"row {row}" if row else "the header"
         raise DataError(
-            f"{name}, {where}: byte 0x{byte:02x} is not UTF-8. Save the file as UTF-8.",
+            f"{name}, {where}: byte 0x{byte:02x} is not UTF-8. "
+            'Save the file as UTF-8, which spreadsheets call "CSV UTF-8".',
             file=name,
             row=row or None,
         ) from error

@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice import table as module
 from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
 from mixlogit.choice.table import (
+    STEP,
     Grid,
     TableSums,
     chebyshev_nodes,
@@ -120,7 +121,7 @@ def test_grid() -> None:
     assert float(ends[0]) == pytest.approx(math.exp(-12) / rms)
     assert float(ends[1]) >= 100 * math.exp(7)
     torch.testing.assert_close(
-        grid.step_at(grid.coordinate()), torch.full((grid.size,), 0.144).to(F64)
+        grid.step_at(grid.coordinate()), torch.full((grid.size,), STEP, dtype=F64)
     )
     assert grid.node_nearest_zero() == 0
     position = grid.locate_strength(torch.tensor([0.0, float(ends[0]), 1.0], dtype=F64))
@@ -128,7 +129,7 @@ def test_grid() -> None:
     assert float(position[1]) == pytest.approx(0, abs=1e-9)
     low, high = grid.ends()
     assert (float(low), float(high)) == pytest.approx(
-        (grid.low - 0.072, grid.low + 0.144 * (grid.size - 0.5))
+        (grid.low - STEP / 2, grid.low + STEP * (grid.size - 0.5))
     )
 
 
