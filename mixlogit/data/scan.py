@@ -65,9 +65,9 @@ class Appearances:
         """Give the names of all processes common codes; the new code of each old one."""
         if group.count == 1:
             return np.arange(len(self))
-        told = group.gather([list(self.code), list(self._files), *self._places])
+        told = [list(self.code), list(self._files), *self._places]
         first: dict[str, tuple[str, int]] = {}
-        for names, files, at, rows in told:
+        for names, files, at, rows in group.in_turn(told):
             for name, where, row in zip(names, at, rows, strict=True):
                 place = files[where], row
                 first[name] = min(first.get(name, place), place)

@@ -119,7 +119,7 @@ class Streamed:
         self.largest = scan.sizes[1]
         told = reader.feed.sha256() if self.processes.first and reader.feed.files else None
         self.source_sha256: str | None = self.processes.gather(told)[0]
-        self.part, self.part_cell = self._keep_part()
+        self.part, self.part_cell = self._keep_part(progress)
         self.warnings: tuple[Finding, ...] = streamed_findings(self, scan)
 
     def _sizes(self, column: int, n_labels: int) -> Tensor:
@@ -160,12 +160,12 @@ class Streamed:
             who, cell = self._scan.place(block)
             yield block, torch.from_numpy(who), torch.from_numpy(cell)
 
-    def _keep_part(self) -> tuple[Comparisons, Tensor]:
+    def _keep_part(self, progress: Progress | None) -> tuple[Comparisons, Tensor]:
         """The votes that are kept, and their cells."""
         kept = drawn_respondents(self.respondent.sizes, PART, 0)
         found: list[list[Any]] = []
         with self.processes.together():
-            for block, who, cell in self.blocks():
+            for block, who, cell in self.blocks(progress, "keeping a part"):
                 found += _rows(block, who, cell, kept[who])
         every = sorted(
             (row for rows in self.processes.gather(found) for row in rows), key=lambda r: r[:2]
