@@ -52,7 +52,8 @@ def _timed(name: str, job: Callable[[], Any]) -> Any:
     start, wall = time.process_time(), time.monotonic()
     result = job()
     cpu, wall = time.process_time() - start, time.monotonic() - wall
-    print(f"{name:40s} {cpu:8.2f} CPU s {wall:8.2f} s", flush=True)
+    memory = peak_memory_mb() or 0.0
+    print(f"{name:30s} {cpu:8.2f} CPU s {wall:8.2f} s, peak {memory:,.0f} MB", flush=True)
     return result
 
 
@@ -62,25 +63,26 @@ def main() -> None:
     parser.add_argument("--comparisons", type=int, default=1_000_000)
     parser.add_argument("--respondents", type=int, default=50_000)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--posterior", action=argparse.BooleanOptionalAction, default=True)
     chosen = parser.parse_args()
     if not chosen.folder.is_dir():
         _timed(
             "write", lambda: write_shards(chosen.folder, chosen.comparisons, chosen.respondents)
         )
     size = sum(file.stat().st_size for file in chosen.folder.iterdir())
-    before = peak_memory_mb() or 0.0
+    print(f"{size / 1e6:,.0f} MB of Parquet; imports: peak {peak_memory_mb() or 0.0:,.0f} MB")
     data = _timed("count, and keep a part", lambda: ml.streamed(chosen.folder))
     problem = StreamedProblem(data)
     joint = _timed("table", lambda: problem.joint("lognormal"))
+    print(repr(data))
+    if not chosen.posterior:
+        return
     _timed("mode with Hessian", lambda: find_mode(joint, joint.start()))
     inferred = _timed("posterior", lambda: infer(joint, draws=500))
     sampled = joint.sampled(inferred.theta.flatten(0, 1))
     for name, values in (("mean", sampled.family.mean), ("cv", sampled.family.cv)):
         low, high = np.quantile(values.numpy(), [0.05, 0.95])
         print(f"{name}: {values.mean():.4f} ({low:.4f} to {high:.4f})")
-    after = peak_memory_mb() or 0.0
-    print(f"{data!r}, {size / 1e6:,.0f} MB of Parquet")
-    print(f"peak memory {after:,.0f} MB, of which {before:,.0f} MB before the votes were read")
 
 
 if __name__ == "__main__":
