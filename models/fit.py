@@ -101,9 +101,25 @@ def fit(
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
     family = _check_arguments(data, family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    run = _fit_tastes if random else _fit_classes if tastes > 1 else _run
+    found = _posterior(data, family, lapse, options, sampler)
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
-    return run(data, family, lapse, options, sampler).noting(judgements_sha256(data), asked)
+    return found.noting(judgements_sha256(data), asked)
+
+
+def _posterior(
+    data: Comparisons | ChoiceSets | Streamed,
+    family: str,
+    lapse: bool,
+    options: "_Options",
+    sampler: Sampler,
+) -> Posterior:
+    if isinstance(data, Streamed):
+        refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
+    elif options.random:
+        return _fit_tastes(data, family, lapse, options, sampler)
+    elif options.tastes > 1:
+        return _fit_classes(data, family, lapse, options, sampler)
+    return _run(data, family, lapse, options, sampler)
 
 
 @dataclass(frozen=True)
@@ -210,8 +226,6 @@ def _check_arguments(
 ) -> str:
     """The family; refuses arguments that cannot be used."""
     check_kinds(data, options.priors)
-    if isinstance(data, Streamed):
-        refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
     if family is None:
         family = "fixed" if options.random or options.tastes > 1 else "lognormal"
     if not 1 <= options.tastes <= MOST_TASTES:
