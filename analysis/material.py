@@ -9,6 +9,8 @@ import pandas as pd
 
 from mixlogit.analysis.measures import heterogeneity
 from mixlogit.analysis.saved import Saved, read_run
+from mixlogit.analysis.section import Quote
+from mixlogit.analysis.surprising import surprising_votes
 from mixlogit.errors import StorageError, UsageError
 
 __all__ = ["Material", "read_material", "read_training"]
@@ -30,6 +32,7 @@ class Material:
         measures: Measures of heterogeneity of the whole population that have a value, by name.
         compared: One row a fit of the grid that the run is of, the best first; empty without.
         training: What was logged while a policy was trained, one object a log; empty without.
+        quotes: The most surprising votes with their texts, where these were asked for.
     """
 
     name: str
@@ -43,13 +46,15 @@ class Material:
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     compared: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: list[dict[str, Any]] = field(default_factory=list)
+    quotes: list[Quote] = field(default_factory=list)
 
 
-def read_material(run: Any) -> Material:
+def read_material(run: Any, *, show_text: bool = False) -> Material:
     """What a report needs of a run.
 
     Args:
         run: A `Posterior`, or the path of a run folder.
+        show_text: Whether to read the texts of the most surprising votes.
 
     Raises:
         StorageError: If the folder is no run, or a file of it is damaged.
@@ -59,6 +64,8 @@ def read_material(run: Any) -> Material:
         _refuse_maximum(Path(run))
     saved = read_run(run)
     if hasattr(run, "to_dict"):
+        if show_text:
+            raise UsageError("A posterior in memory does not say where its texts are.")
         return Material(
             str(saved.family),
             saved,
@@ -82,6 +89,7 @@ def read_material(run: Any) -> Material:
         tastes=_tastes(folder / "tastes.parquet"),
         compared=_compared(folder.resolve()),
         training=read_training(folder),
+        quotes=surprising_votes(folder, saved) if show_text else [],
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["render_report", "report"]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def report(run: Any, output: str | Path | None = None) -> Path:
+def report(run: Any, output: str | Path | None = None, *, show_text: bool = False) -> Path:
     """Write the report of a run: verdict, alerts, data, strength, people, checks, limits.
 
     One HTML file under 2 MB with inline SVG pictures, readable on paper and without colour. It
@@ -24,14 +24,16 @@ def report(run: Any, output: str | Path | None = None) -> Path:
     Args:
         run: The path of a run folder, or a `Posterior`.
         output: Where to write; by default `report.html` in the run folder.
+        show_text: Show the most surprising votes with their texts, read again from the data.
 
     Returns:
         Where it was written.
 
     Raises:
         StorageError: If the folder is no run, a file of it is damaged, or nothing can be
-            written.
-        UsageError: If `run` is something else, or a posterior in memory comes without `output`.
+            written; with `show_text` also if the data file is gone or has changed.
+        UsageError: If `run` is something else, or a posterior in memory comes without `output`;
+            with `show_text` also if the run does not say where its texts are.
 
     Example:
         >>> import mixlogit as ml
@@ -47,7 +49,7 @@ def report(run: Any, output: str | Path | None = None) -> Path:
         if not isinstance(run, str | Path):
             raise UsageError("A posterior in memory has no folder: name an output file.")
         output = Path(run) / "report.html"
-    write_text(Path(output), render_report(read_material(run)))
+    write_text(Path(output), render_report(read_material(run, show_text=show_text)))
     return Path(output)
 
 

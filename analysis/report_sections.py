@@ -268,6 +268,17 @@ def _of_votes(run: Material) -> Iterator[Picture]:
         yield picture("calibration", lambda: plot_calibration(run.saved), words, caption)
 
 
+def surprising(run: Material) -> Section | None:
+    """The votes of lowest probability, with their texts, where these were asked for."""
+    if not run.quotes:
+        return None
+    text = [
+        "Votes to which the fit gives the lowest probability, each predicted from all others. "
+        "Some votes are always surprising: look for what these have in common."
+    ]
+    return Section("surprising", "Most surprising votes", text=text, quotes=run.quotes)
+
+
 def checks(run: Material) -> Section:
     """Every check with its value, its limit and what to do."""
     rows = [
@@ -349,6 +360,6 @@ def what_limits(run: Material) -> Section:
 
 
 SECTIONS: list[Callable[[Material], Section | None]] = [
-    verdict, alerts, data, strength, respondents, groups, tastes, prediction, checks, alignment,
-    reproduce, what_limits,
+    verdict, alerts, data, strength, respondents, groups, tastes, prediction, surprising, checks,
+    alignment, reproduce, what_limits,
 ]  # fmt: skip
