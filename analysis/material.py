@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from mixlogit.analysis.measures import heterogeneity
+from mixlogit.analysis.report_comparison import table_of_models
 from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.analysis.section import Quote
 from mixlogit.analysis.surprising import surprising_votes
 from mixlogit.errors import StorageError, UsageError
 
-__all__ = ["Material", "read_material", "read_training"]
+__all__ = ["Material", "read_comparison", "read_material", "read_training"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +105,22 @@ def _refuse_maximum(folder: Path) -> None:
 
 def _compared(folder: Path) -> pd.DataFrame:
     """The comparison beside a run of a grid, by names of folders; empty if it is of none."""
-    found = _read_json(folder.parent / "compare.json") or {"models": []}
-    table = pd.DataFrame({Path(model["run"]).name: model for model in found["models"]}).T
+    found = read_comparison(folder.parent)
+    table = pd.DataFrame() if found is None else table_of_models(found)
     return table if folder.name in table.index else pd.DataFrame()
+
+
+def read_comparison(folder: Path) -> dict[str, Any] | None:
+    """The object of `comparison.json` in a folder; None if there is none.
+
+    Args:
+        folder: The folder of a comparison, or of a grid of fits.
+
+    Raises:
+        StorageError: If the file is damaged.
+    """
+    found: dict[str, Any] | None = _read_json(folder / "comparison.json")
+    return found
 
 
 def _measures(saved: Saved) -> dict[str, dict[str, Any]]:

@@ -13,10 +13,11 @@ from mixlogit.analysis.material import Material
 from mixlogit.analysis.measures import MEASURES, OF_TASTES
 from mixlogit.analysis.plots import describe_strength, plot_strength
 from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
-from mixlogit.analysis.plots_inference import plot_elbo, plot_elpd, plot_trace
+from mixlogit.analysis.plots_inference import plot_elbo, plot_trace
 from mixlogit.analysis.plots_people import plot_k_hat, plot_shrinkage
 from mixlogit.analysis.plots_training import plot_training
 from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
+from mixlogit.analysis.report_comparison import elpd_picture, elpd_table
 from mixlogit.analysis.report_tastes import tastes
 from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
 from mixlogit.analysis.words import figure, interval_cells, parameter
@@ -221,25 +222,11 @@ def prediction(run: Material) -> Section:
     tables = [Table(["what", "estimate", "standard error"], rows)] if rows else []
     pictures = []
     if len(run.compared):
-        tables.append(_compared(run.compared))
-        words = f"Elpd of {len(run.compared)} fits of these votes against the best of them."
+        tables.append(elpd_table(run.compared, "respondent"))
         caption = "Left of 0: predicts worse than the best fit. This run is one of them."
-        pictures.append(picture("elpd", lambda: plot_elpd(run.compared), words, caption))
+        pictures.append(elpd_picture(run.compared, caption))
     pictures += _of_votes(run)
     return Section("prediction", "Does it predict?", tables=tables, pictures=pictures)
-
-
-def _compared(table: pd.DataFrame) -> Table:
-    rows = [
-        [
-            str(name),
-            *(f"{row[key]:,.1f}" for key in ("elpd", "se", "difference", "difference_se")),
-            f"{row['weight']:.2f}",
-        ]
-        for name, row in table.iterrows()
-    ]
-    head = ["fit", "elpd, nats", "se", "against the best", "se", "weight"]
-    return Table(head, rows, "Fits of the same votes, each respondent left out in turn")
 
 
 def _of_votes(run: Material) -> Iterator[Picture]:
