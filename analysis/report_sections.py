@@ -20,7 +20,7 @@ from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
 from mixlogit.analysis.report_comparison import elpd_picture, elpd_table
 from mixlogit.analysis.report_tastes import tastes
 from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
-from mixlogit.analysis.words import figure, interval_cells, parameter
+from mixlogit.run.words import figure, interval_cells, parameter
 
 __all__ = ["SECTIONS"]
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from mixlogit.analysis.saved import Saved
 from mixlogit.analysis.section import Quote
-from mixlogit.analysis.words import figure
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.run import load_config
+from mixlogit.run.words import figure
 
 __all__ = ["surprising_votes"]
 
