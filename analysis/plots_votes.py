@@ -27,15 +27,11 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     differ there is no one curve, and margins are those of the mean taste.
 
     Args:
-        run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
-        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
-
-    Returns:
-        The axes.
+        run: As for `plot_strength`.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or keeps no votes by margin.
+        UsageError: If the run keeps no votes by margin.
 
     Example:
         >>> import mixlogit as ml
@@ -99,15 +95,11 @@ def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
     (Dimitriadis, Gneiting and Jordan, PNAS 118, 2021).
 
     Args:
-        run: As for `plot_choice_curve`.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
+        run: As for `plot_strength`.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or keeps no predictions.
+        UsageError: If the run keeps no predictions.
 
     Example:
         >>> import mixlogit as ml
