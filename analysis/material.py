@@ -13,6 +13,8 @@ from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.analysis.section import Quote
 from mixlogit.analysis.surprising import surprising_votes
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run import refuse_damage
+from mixlogit.run.manifest import MANIFEST
 
 __all__ = ["Material", "read_comparison", "read_material", "read_training"]
 
@@ -62,6 +64,7 @@ def read_material(run: Any, *, show_text: bool = False) -> Material:
         UsageError: If it is something else, or holds a maximum of the likelihood.
     """
     if isinstance(run, str | Path):
+        refuse_damage(run)
         _refuse_maximum(Path(run))
     saved = read_run(run)
     if hasattr(run, "to_dict"):
@@ -119,7 +122,10 @@ def read_comparison(folder: Path) -> dict[str, Any] | None:
     Raises:
         StorageError: If the file is damaged.
     """
-    found: dict[str, Any] | None = _read_json(folder / "comparison.json")
+    file = folder / "comparison.json"
+    if (folder / MANIFEST).is_file() or file.is_file():
+        refuse_damage(folder)
+    found: dict[str, Any] | None = _read_json(file)
     return found
 
 
@@ -146,8 +152,9 @@ def read_training(folder: str | Path) -> list[dict[str, Any]]:
         folder: A run folder.
 
     Raises:
-        StorageError: If the file is damaged.
+        StorageError: If the folder is no run, or is damaged.
     """
+    refuse_damage(folder)
     file = Path(folder) / "metrics.jsonl"
     if not file.is_file():
         return []

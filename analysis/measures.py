@@ -33,6 +33,7 @@ MEASURES = {
     "shrinkage": "weight of the own votes in individual strengths",
     "reliability": "reliability of individual strengths",
 }
+_OTHERS = ("between_groups", "shrinkage", "reliability")  # not of one population
 # the same, and what is meant, where tastes differ
 OF_TASTES = {
     "disagreement": MEASURES["disagreement"],
@@ -54,7 +55,7 @@ def heterogeneity(run: Any) -> pd.DataFrame:
     For `b ~ F` and a margin `m`, with `p(m) = sigmoid(b m)` and `pbar = E_F[p]`: cv; sd of log
     strength; 90th over 10th percentile; Gini; relative disagreement
     `Var_F[p] / (pbar (1 - pbar))`, the correlation of two answers of one respondent, at the
-    median and the 90th percentile of |margin|, so free of the margins' scale;
+    median and the 90th percentile of `|margin|`, so free of the margins' scale;
     `P(|p - 1/2| < 0.05)`; `P(b < 0)`; the mean Kullback-Leibler divergence from the best single
     strength, bits a vote, of `pbar` (a new respondent) and of each `p` (a known one); the share
     of `Var(log b)` that lies between groups; and how far individual strengths rest on the
@@ -113,12 +114,16 @@ def _row(
 def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
     """Rows of the whole population."""
     people = Population.of(saved)
-    assert people is not None
     scope = "" if saved.panel else "a tail shape of the link, not a measure of people"
-    for measure, (draws, note) in _measures(people, _sizes(saved)).items():
+    if people is None:
+        found = {name: (None, _OWN) for name in MEASURES if name not in _OTHERS}
+        found |= {name: (saved.draws(name), "") for name in ("cv", "log_sd")}
+    else:
+        found = _measures(people, _sizes(saved))
+    for measure, (draws, note) in found.items():
         yield _row(measure, draws, note or scope)
     stats = saved.tree["sample_stats"].to_dataset() if "sample_stats" in saved.tree else {}
-    for measure in ("shrinkage", "reliability"):
+    for measure in _OTHERS[1:]:
         if measure in stats:
             draws = np.asarray(stats[measure].to_numpy())
             low = measure == "reliability" and draws.mean() < 0.5
@@ -177,7 +182,7 @@ def _by_group(saved: Saved, column: str) -> list[dict[str, Any]]:
     found = [_measures(each, sizes) for each in people if each is not None]
     if len(found) < len(labels):
         return []
-    respondents, comparisons = _counts(saved, column, len(labels))
+    respondents, comparisons = saved.counts(column)
     rows = []
     for measure in found[0]:
         each = [part[measure] for part in found]
@@ -240,6 +245,7 @@ def _measures(people: Population, sizes: Array | None) -> dict[str, tuple[Array 
 
 
 _NO_MARGINS = "the run keeps no margins of pairs"
+_OWN = "not known of a family of one's own"
 
 
 def _disagreement(people: Population, margin: float) -> Array:
@@ -293,16 +299,3 @@ def _sizes(saved: Saved) -> Array | None:
     if "constant_data" not in saved.tree or "margin" not in saved.tree["constant_data"]:
         return None
     return np.abs(np.asarray(saved.tree["constant_data"]["margin"].to_numpy(), dtype=np.float64))
-
-
-def _counts(saved: Saved, column: str, n_labels: int) -> tuple[Array, Array]:
-    """Respondents (units) and comparisons of each label; alike where the run does not say."""
-    known = saved.tree["constant_data"].to_dataset() if "constant_data" in saved.tree else {}
-    if f"group:{column}" not in known:
-        return np.ones(n_labels), np.ones(n_labels)
-    code = known[f"group:{column}"].to_numpy()
-    comparisons = np.bincount(code, minlength=n_labels).astype(np.float64)
-    if "unit" not in known:
-        return comparisons, comparisons
-    pairs = np.unique(np.stack([known["unit"].to_numpy(), code]), axis=1)
-    return np.bincount(pairs[1], minlength=n_labels).astype(np.float64), comparisons

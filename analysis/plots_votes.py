@@ -23,8 +23,9 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw the probability of agreeing with a margin against its size, with binned votes.
 
     The curve is a new respondent's, `E_F[sigmoid(b m)]`, lapse rate included. Points are the
-    observed shares by |margin|, bars where the fit expects just those shares, 90 %. Where tastes
-    differ there is no one curve, and margins are those of the mean taste.
+    observed shares by `|margin|`, bars where the fit expects just those shares, 90 %. A family
+    of one's own has points and bars only, and so have fits in which tastes differ, whose margins
+    are those of the mean taste.
 
     Args:
         run: As for `plot_strength`.

@@ -25,6 +25,7 @@ from mixlogit.run.words import figure, interval_cells, parameter
 __all__ = ["SECTIONS"]
 
 _EXTREMES = 5
+_SHOWN = 30  # utilities in a table
 
 
 def verdict(run: Material) -> Section:
@@ -103,6 +104,7 @@ def strength(run: Material) -> Section | None:
         head = ["parameter", *INTERVAL]
         return Section("strength", "Strength", tables=[Table(head, rows)]) if rows else None
     tables = [Table(["parameter", *INTERVAL], rows, "Posterior of the population")]
+    tables += _utilities(run)
     shown = [
         [MEASURES[name], *interval_cells(row)]
         for name, row in run.measures.items()
@@ -127,6 +129,25 @@ def strength(run: Material) -> Section | None:
     words = describe_strength(run.saved)
     shown_as = picture("strength", lambda: plot_strength(run.saved), words, caption)
     return Section("strength", "Strength", tables=tables, pictures=[shown_as])
+
+
+def _utilities(run: Material) -> Iterator[Table]:
+    """Utilities of items, or weights of features, that are the same for all: the highest first."""
+    posterior = run.saved.tree["posterior"].to_dataset()
+    for name, axis in (("utility", "item"), ("weight", "feature")):
+        if name not in posterior or "class_" in posterior[name].dims:
+            continue
+        draws = posterior[name].transpose(axis, ...).to_numpy().reshape(posterior.sizes[axis], -1)
+        low, high = np.quantile(draws, [0.05, 0.95], axis=1)
+        found = pd.DataFrame(
+            {"mean": draws.mean(1), "sd": draws.std(1, ddof=1), "q05": low, "q95": high},
+            index=posterior[axis].to_numpy(),
+        ).sort_values("mean", ascending=False)
+        rows = [[str(label), *interval_cells(row)] for label, row in found[:_SHOWN].iterrows()]
+        more = f"; {len(found) - _SHOWN:,} lower ones are in posterior.nc"
+        caption = "Utilities" if axis == "item" else "Weights"
+        caption += ", the highest first" + (more if len(found) > _SHOWN else "")
+        yield Table([axis, *INTERVAL], rows, caption)
 
 
 def respondents(run: Material) -> Section | None:

@@ -169,7 +169,7 @@ def identify(
     data: Any = problem.data
     respondents = repeaters = pairs = None
     if data.respondent is not None:
-        counts = data.respondent.counts()
+        counts = problem.whole.respondent.counts()
         respondents, repeaters = len(counts), int((counts >= 2).sum())
         pairs = int((counts * (counts - 1) // 2).sum())
     margin = None
@@ -215,7 +215,7 @@ def rescaling_error(problem: Problem, joint: LogJoint, theta: Tensor) -> float |
     """
     if problem.data.kind != "margin":
         return None
-    if problem.panel and len(problem.index) > _ROWS:
+    if problem.panel and problem.n_rows > _ROWS:
         problem = problem.part(_ROWS, 0)
         joint = problem.joint(joint.spec.family, lapse=joint.spec.lapse)
     doubled = problem.rescaled(2.0).joint(joint.spec.family, lapse=joint.spec.lapse)

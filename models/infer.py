@@ -18,6 +18,7 @@ from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
+from mixlogit.models.rough import rough_mode
 
 __all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
@@ -194,7 +195,7 @@ def _best_mode(
             if chain:
                 offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
                 start = start + 0.7 * offset
-            modes.append(find_mode(joint, start))
+            modes.append(find_mode(joint, rough_mode(joint, start)))
             say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     spread = max(float((best.value - mode.value).abs().max()) for mode in modes)

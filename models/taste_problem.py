@@ -132,6 +132,11 @@ class TasteProblem:
         """Who has tastes of their own."""
         return Units.of(self.data, (), panel=self.panel)
 
+    @cached_property
+    def unit_sizes(self) -> Tensor:
+        """Judgements of each unit, a `unit`-vector."""
+        return torch.bincount(self.units.of_comparison, minlength=len(self.units.block))
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Group columns of the fit: none."""
@@ -154,7 +159,7 @@ class TasteProblem:
             ones = torch.ones(len(data), dtype=torch.float64)
             weight = ones if data.weight is None else data.weight
             return features[:, 1:], mask[:, 1:], weight, torch.arange(len(data))
-        index, sign, weight = signed_rows(data)
+        index, sign, weight = signed_rows(data.outcome, data.weight)
         features = (sign.unsqueeze(-1) * data.features[index]).unsqueeze(1)
         return features, torch.zeros(len(index), 1, dtype=torch.float64), weight, index
 

@@ -43,7 +43,7 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
     """
     likelihood: Any = joint.likelihood
     chains, draws, size = theta.shape
-    n_units = cost = int(problem.units.of_comparison.max()) + 1
+    n_units = cost = len(problem.units.block)
     if not problem.panel:
         if n_units > _COMPARISONS:
             return None
@@ -228,7 +228,11 @@ def _constants(problem: Any, found: Diagnosis) -> xr.Dataset:
         out["respondent"] = ("comparison", data.respondent.codes.numpy())
     if problem.panel:
         out["unit"] = ("comparison", problem.units.of_comparison.numpy())
-    for column in problem.columns:
+        out["votes"] = ("panel", problem.unit_sizes.numpy())
+    for k, column in enumerate(problem.columns):
+        if problem.panel:
+            level = problem.units.level[problem.units.block, k]
+            out[f"panel_group:{column}"] = ("panel", level.numpy())
         out[f"group:{column}"] = ("comparison", data.groups[column].codes.numpy())
     if data.weight is not None:
         out["weight"] = ("comparison", data.weight.numpy())

@@ -9,6 +9,7 @@ from mixlogit.cli.fitting import run_path, run_posterior
 from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
+from mixlogit.run import write_manifest
 
 __all__ = ["grid_of", "numbers_of_tastes", "run_grid"]
 
@@ -48,6 +49,7 @@ def run_grid(
         call.terminal.say()
     compared = ml.compare({str(path / name): path / name for name in cells})
     result = write_comparison(path, compared, run=str(path))
+    write_manifest(path, "comparison.*")
     call.terminal.say(comparison_text(compared))
     for folder in (*(path / name for name in cells), path):  # each shows the comparison
         finish(call.terminal, folder, report=report)

@@ -81,8 +81,11 @@ class Source:
         return np.arange(1, self.n_rows + 1)
 
     def check_names(self) -> None:
-        """Refuse two columns of one name, since it is unclear which one is meant."""
-        twice = [name for i, name in enumerate(self.names) if name in self.names[:i]]
+        """Refuse two columns of one name, since it is unclear which one is meant.
+
+        Columns without a name, as spreadsheets leave them, cannot be meant.
+        """
+        twice = [n for i, n in enumerate(self.names) if n.strip() and n in self.names[:i]]
         if twice:
             raise DataError(
                 f'{self.name}: two columns are called "{twice[0]}". Rename one of them.',

@@ -144,8 +144,8 @@ def grouped(tree):
         "lognormal",
         margin=np.ones(8),
         extra={
-            "unit": ("comparison", np.array([0, 1, 2, 3, 3, 3, 3, 3])),
-            "group:side": ("comparison", np.array([0, 0, 0, 1, 1, 1, 1, 1])),
+            "votes": ("panel", np.array([1, 1, 1, 5])),
+            "panel_group:side": ("panel", np.array([0, 0, 0, 1])),
         },
         mean=1.0,
         cv=0.5,
