@@ -20,20 +20,22 @@ from mixlogit import analysis
 
 __all__ = ["RUNS", "report_cost"]
 
-_ROWS = 5_000  # of ukpconvarg1
+_ROWS = 2_000  # of ukpconvarg1
 
 
 def workers(shared: Path, folder: Path) -> Path:
     """Votes of workers on arguments, ties as half votes."""
     data = load_set(shared, "ukpconvarg1").take(torch.arange(_ROWS))
-    ml.fit(data, evidence=False, inference="laplace").save(folder / "workers")
+    ml.fit(data, evidence=False, inference="laplace", draws=400).save(folder / "workers")
     return folder / "workers"
 
 
 def students(shared: Path, folder: Path) -> Path:
     """Students on six schools: two tastes, ties after Davidson."""
     data = load_set(shared, "cems")
-    ml.fit(data, tastes=2, ties="davidson", inference="laplace").save(folder / "students")
+    ml.fit(data, tastes=2, ties="davidson", inference="laplace", draws=400).save(
+        folder / "students"
+    )
     return folder / "students"
 
 
@@ -55,7 +57,7 @@ def nobody(shared: Path, folder: Path) -> Path:
 
 
 RUNS: dict[str, Callable[[Path, Path], Path]] = {
-    "5,000 votes of workers on items (UKPConvArg1)": workers,
+    "2,000 votes of workers on items (UKPConvArg1)": workers,
     "students, two tastes, modelled ties (CEMS)": students,
     "an aligned tiny policy": policy,
     "3,000 comparisons without respondents": nobody,
