@@ -62,7 +62,7 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel(f"size of the margin{' of the mean taste' if saved.tastes else ''}")
     ax.set_ylabel("share that agree with its sign")
     bare(ax)
-    heading(ax, "Choice curve")
+    heading(ax, "Agreement with the mean taste" if saved.tastes else "Choice curve")
     legend_below(ax)
     return ax
 
