@@ -116,8 +116,9 @@ def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
     """Rows of the whole population."""
     people = Population.of(saved)
     scope = "" if saved.panel else "a tail shape of the link, not a measure of people"
+    found: dict[str, tuple[Array | None, str]] = {}
     if people is None:
-        found = {name: (None, _OWN) for name in MEASURES if name not in (*_OTHERS, *_TASTE)}
+        found |= {name: (None, _OWN) for name in MEASURES if name not in (*_OTHERS, *_TASTE)}
         found |= {name: (saved.draws(name), "") for name in ("cv", "log_sd")}
     else:
         found = _measures(people, _sizes(saved))
