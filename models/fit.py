@@ -281,17 +281,14 @@ def _result(
     named = named_parameters(problem, joint, theta)
     prior = prior_parameters(problem, joint, 1000, seed)
     flat = theta.reshape(-1, 1, joint.size)
-    strengths = pd.DataFrame()
     found = individuals(problem, joint, flat) if problem.panel else None
-    if found is not None:
-        strengths = strength_table(problem, found)
+    strengths = pd.DataFrame() if found is None else strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
     clock.stop("strengths")
     both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
     looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
     tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
-    verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
     record = {
         "family": joint.spec.family,
@@ -307,7 +304,7 @@ def _result(
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
-        "verdict": verdict.to_dict(),
+        "verdict": _verdict(problem, joint, weighed).to_dict(),
         "inference": inferred.method,
         "priors": {**vars(problem.priors), "mean": problem.spec.centre},
         "seed": seed,
