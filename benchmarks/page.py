@@ -180,7 +180,7 @@ def _versions(results: dict[str, Any]) -> str:
     return f"{named}. {'; '.join(machines)}. Measured {span}.\n"
 
 
-def _growth(rows: list[dict[str, Any]]) -> Iterable[list[str]]:
+def _growth(rows: Iterable[dict[str, Any]]) -> Iterable[list[str]]:
     for row in rows:
         sizes, seconds, memory = row["sizes"], row["seconds"], row["memory_mb"]
         yield [
@@ -190,7 +190,7 @@ def _growth(rows: list[dict[str, Any]]) -> Iterable[list[str]]:
             " ".join(map(_number, seconds)),
             " ".join(map(_number, memory)),
             f"**{exponent(sizes, seconds):.2f}**",
-            f"{exponent(sizes, memory):.2f}",
+            f"{round(exponent(sizes, memory), 2) + 0.0:.2f}",
         ]
 
 
@@ -232,7 +232,7 @@ def make_page(peers: dict[str, Any], growth: dict[str, Any]) -> str:
         rows = [[r["label"], f"{r['seconds']:.2f}"] for r in peers["start-up"]["found"]]
         parts += ["## Start-up\n", _table(["command", "seconds by the clock"], rows)]
     if growth:
-        parts += ["## Growth\n", GROWTH, _table(GROWTH_HEAD, _growth(growth["found"]))]
+        parts += ["## Growth\n", GROWTH, _table(GROWTH_HEAD, _growth(growth["found"].values()))]
     return "\n".join(parts)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from mixlogit.choice.rules import ORDER, lagrange_weights
-from mixlogit.choice.runs import OCTAVE, add_runs, are_long
+from mixlogit.choice.runs import OCTAVE, add_runs, are_long, in_octaves
 
 __all__ = [
     "Grid",
@@ -267,7 +267,7 @@ def _sums(
     """Log-likelihoods at nodes by direct summation: `lapse x respondent x node`."""
     values = torch.zeros(len(rates), n_respondents, len(nodes), dtype=torch.float64)
     plain = weight is None and len(rates) == 1 and rates[0] == 0
-    if plain and len(nodes) and nodes[0] > 0 and are_long(respondent):
+    if plain and in_octaves(nodes) and are_long(respondent):
         add_runs(values[0], margin, respondent, nodes)
         return values
     rows = max(1, _BLOCK // max(1, len(nodes)))
