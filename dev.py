@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Set up and check mixlogit on a fresh machine: python dev.py COMMAND.
 
-Commands: setup, quickstart, test, benchmark, lock, clean.
+Commands: setup (the default), quickstart, test, docs, benchmark, lock, clean.
 
 Standard library only, for Linux, macOS and Windows with Python 3.11 or newer. Two environment
 variables change what it does:
@@ -31,7 +31,7 @@ CREATED, INSTALLING = "created", "installing"
 LOG = VENV / "setup.log"
 CONSTRAINTS = ROOT / "constraints.txt"
 TORCH_INDEX = os.environ.get("MIXLOGIT_TORCH_INDEX", "")
-COMMANDS = ("setup", "quickstart", "test", "benchmark", "lock", "clean")
+COMMANDS = ("setup", "quickstart", "test", "docs", "benchmark", "lock", "clean")
 
 
 def stop(message: str) -> NoReturn:
@@ -139,6 +139,9 @@ def main(arguments: Sequence[str]) -> None:
     elif command == "benchmark":
         run("benchmarks/peers.py", *rest)
         run("benchmarks/growth.py")
+    elif command == "docs":
+        run("-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *rest)
+        print("mixlogit: wrote docs/_build/index.html")
     elif command == "lock":
         lock()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.errors import UsageError
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
@@ -17,6 +17,7 @@ from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
 from mixlogit.models.rough import rough_mode
+from mixlogit.models.streamed_problem import refuse_streamed
 from mixlogit.models.taste_maximum import (
     maximum_of_tastes,
     spread_check,
@@ -70,7 +71,7 @@ class Maximum:
 
 
 def maximum(
-    data: Comparisons | ChoiceSets,
+    data: Comparisons | ChoiceSets | Streamed,
     family: str | None = None,
     *,
     random: Random | None = None,
@@ -87,7 +88,8 @@ def maximum(
     respondent depend on each other beyond the model (Huber 1967; Liang and Zeger 1986).
 
     Args:
-        data: Comparisons or choice sets; with items or features the mean strength is fixed at 1.
+        data: Comparisons, choice sets or streamed votes; with items or features the mean
+            strength is fixed at 1.
         family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
             tastes "fixed" (then the default) or "lognormal".
         random: As for `fit`.
@@ -108,7 +110,9 @@ def maximum(
     """
     if family is None:
         family = "fixed" if random else "lognormal"
-    if random:
+    if isinstance(data, Streamed):
+        refuse_streamed({"random": random})
+    elif random:
         refused = {"lapse": lapse, "ties": ties != "half", "width": width != "shared"}
         refuse_with_tastes({**refused, "no-panel": panel is False})
         with few_threads(len(data)):
@@ -118,12 +122,12 @@ def maximum(
 
 def _maximise(problem: Problem, family: str, lapse: bool) -> Maximum:
     """The maximum with one taste for all."""
-    with few_threads(len(problem.index)):
+    with few_threads(problem.n_rows):
         joint = problem.joint(family, lapse=lapse)
         start = rough_mode(joint, joint.start())
         found = find_mode(joint.log_likelihood, start, steps=100)
         information = -found.hessian[0]
-        certain = float(found.value[0]) > -_CERTAIN * len(problem.index)
+        certain = float(found.value[0]) > -_CERTAIN * problem.n_rows
         if certain or not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
             raise UsageError(
                 f"The likelihood of the {family} family has no regular maximum on these data: a "

@@ -14,7 +14,7 @@ from mixlogit.choice.tastes import TasteDesign, parse_random
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.outcome_problem import padded_sets, within_rms
-from mixlogit.models.units import signed_rows
+from mixlogit.models.units import Units, signed_rows
 
 __all__ = ["Random", "RandomTastes", "TasteProblem", "named_tastes", "refuse_with_tastes"]
 
@@ -127,6 +127,29 @@ class TasteProblem:
         rms: Tensor = 0.5 * self.data.features.square().mean(0).sqrt()
         return torch.where(rms > 0, rms, 1.0)
 
+    @cached_property
+    def units(self) -> Units:
+        """Who has tastes of their own."""
+        return Units.of(self.data, (), panel=self.panel)
+
+    @cached_property
+    def unit_sizes(self) -> Tensor:
+        """Judgements of each unit, a `unit`-vector."""
+        return torch.bincount(self.units.of_comparison, minlength=len(self.units.block))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Group columns of the fit: none."""
+        return ()
+
+    @property
+    def context_values(self) -> None:
+        """Covariates of comparisons: none."""
+
+    def unit_labels(self) -> list[str]:
+        """Names of the respondents in the order of the likelihood."""
+        return self.labels()
+
     def rows(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Chosen minus other features, mask, weight and judgement, one row a choice."""
         data = self.data
@@ -136,7 +159,7 @@ class TasteProblem:
             ones = torch.ones(len(data), dtype=torch.float64)
             weight = ones if data.weight is None else data.weight
             return features[:, 1:], mask[:, 1:], weight, torch.arange(len(data))
-        index, sign, weight = signed_rows(data)
+        index, sign, weight = signed_rows(data.outcome, data.weight)
         features = (sign.unsqueeze(-1) * data.features[index]).unsqueeze(1)
         return features, torch.zeros(len(index), 1, dtype=torch.float64), weight, index
 

@@ -102,7 +102,7 @@ def test_failed_installation_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_unknown_command(dev: ModuleType) -> None:
-    message = "mixlogit set-up: unknown command 'tests'. Commands: setup, quickstart, test, lock, "
+    message = "mixlogit set-up: unknown command 'tests'. Commands: setup, quickstart, test, docs, "
     with pytest.raises(SystemExit) as caught:
         dev.main(["tests"])
-    assert str(caught.value) == message + "clean"
+    assert str(caught.value) == message + "lock, clean"

@@ -1,8 +1,6 @@
-"""Checkpoints that can be trusted: a manifest of checksums, written last."""
+"""Checkpoints: the newest whole one, damaged ones set aside, and a disk that is full."""
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -12,60 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mixlogit.errors import NumericsWarning
-from mixlogit.run import disk_full, write_json
+from mixlogit.run import disk_full
+from mixlogit.run.manifest import MANIFEST, fault_of
 from mixlogit.run.write import storage_error
 
-__all__ = ["fault_of", "newest_whole", "write_manifest", "writing"]
-
-_MANIFEST = "manifest.json"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def write_manifest(folder: str | Path) -> None:
-    """List every file of a checkpoint with its size and checksum; the checkpoint is then whole.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = (Path(folder) / "weights").write_bytes(b"1234")
-        ...     write_manifest(folder)
-        ...     fault_of(folder)
-        ...     _ = (Path(folder) / "weights").write_bytes(b"12")
-        ...     fault_of(folder)
-        'weights: 2 bytes, 4 expected'
-    """
-    folder = Path(folder)
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != _MANIFEST)
-    entries = {
-        file.relative_to(folder).as_posix(): {
-            "bytes": file.stat().st_size,
-            "sha256": _sha256(file),
-        }
-        for file in files
-    }
-    write_json(folder / _MANIFEST, entries)
-
-
-def fault_of(folder: str | Path) -> str | None:
-    """What is wrong with a checkpoint, in a few words; None if it is whole."""
-    folder = Path(folder)
-    try:
-        entries = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "it was not finished"
-    for name, entry in entries.items():
-        file = folder / name
-        if not file.is_file():
-            return f"{name} is missing"
-        if file.stat().st_size != entry["bytes"]:
-            return f"{name}: {file.stat().st_size:,} bytes, {entry['bytes']:,} expected"
-        if _sha256(file) != entry["sha256"]:
-            return f"{name}: its checksum is wrong"
-    return None
+__all__ = ["newest_whole", "writing"]
 
 
 @contextmanager
@@ -102,7 +51,7 @@ def writing(folder: str | Path) -> Iterator[None]:
         if reason is None:
             raise
         earlier = [whole for whole in _by_step(folder.parent) if whole != folder]
-        earlier = [whole for whole in earlier if (whole / _MANIFEST).is_file()]
+        earlier = [whole for whole in earlier if (whole / MANIFEST).is_file()]
         kept, needs = "", None
         if earlier:
             kept = f"{earlier[-1].name} is complete"

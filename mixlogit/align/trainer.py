@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import EvalPrediction, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
-from mixlogit.align.checkpoint import newest_whole, write_manifest, writing
+from mixlogit.align.checkpoint import newest_whole, writing
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.model import drop_nothing, load_weights
@@ -29,6 +29,8 @@ from mixlogit.lm import Row, Scorer
 from mixlogit.lm.load import load_model, load_tokenizer
 from mixlogit.lm.reference import Reference
 from mixlogit.models import Posterior
+from mixlogit.models.infer import Progress
+from mixlogit.run import write_manifest
 
 __all__ = ["MixDPOTrainer"]
 
@@ -198,10 +200,19 @@ class MixDPOTrainer(Trainer):
     @property
     def posterior(self) -> Posterior:
         """The strength fitted freely on the policy's present margins."""
+        return self.fit_strength()
+
+    def fit_strength(self, progress: Progress | None = None) -> Posterior:
+        """The posterior, fitted once after each training.
+
+        Args:
+            progress: Called with a stage, steps done and steps in all.
+        """
         if self._posterior is None:
             data = self.train_dataset
             margin = self._log_ratios(self.scorer, data) - self.reference["train"]
-            self._posterior = refit(data.comparisons, margin, self.args.strength())
+            settings = self.args.strength()
+            self._posterior = refit(data.comparisons, margin, settings, progress=progress)
         return self._posterior
 
     def train(

@@ -5,8 +5,9 @@ from torch import Tensor
 
 from mixlogit.choice.batching import at_nodes
 from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.interpolate import interpolate_rows
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes
-from mixlogit.choice.table import Grid, interpolate_rows
+from mixlogit.choice.table import Grid
 
 __all__ = ["integrate_rows"]
 

@@ -21,13 +21,9 @@ from torch import Tensor
 from mixlogit.choice.adaptive import integrate_rows
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
 from mixlogit.choice.rules import add_tails, stretched_rule
-from mixlogit.choice.table import (
-    LikelihoodTable,
-    bends_fast,
-    interpolate_rows,
-    interpolation_matrix,
-)
+from mixlogit.choice.table import LikelihoodTable, bends_fast
 
 __all__ = ["PanelLikelihood"]
 
@@ -150,6 +146,7 @@ class PanelLikelihood:
         family: StrengthFamily,
         lapse: Tensor | None = None,
         rule: tuple[Tensor, Tensor] | None = None,
+        units: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Strengths and log posterior weights of each respondent's own nodes.
 
@@ -157,11 +154,12 @@ class PanelLikelihood:
             family: Mixing distribution with batch shape `1 x block` (one draw).
             lapse: Lapse rate, `1 x 1`, or None.
             rule: Nodes and log weights in units of the widths; the stretched rule if absent.
+            units: Respondents wanted; all if absent.
 
         Returns:
             Strengths and normalised log weights, both `respondent x node`.
         """
-        every = torch.arange(self.table.values.shape[1])
+        every = torch.arange(self.table.values.shape[1]) if units is None else units
         parts = [self._own(family, lapse, rows, rule) for rows in every.split(_ROWS)]
         return torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
 

@@ -1,6 +1,5 @@
 """From DATA and a model to a run folder with a policy: train, fit, write, say what was learnt."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,7 @@ from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import report_text
 from mixlogit.cli.summary import data_line, number
-from mixlogit.cli.terminal import Terminal
-from mixlogit.run import write_text
+from mixlogit.run import is_first_process, write_text
 
 if TYPE_CHECKING:
     from mixlogit.align.aligned import Aligned
@@ -36,8 +34,7 @@ def run_align(call: Invocation, options: Mapping[str, Any], *, report: bool = Tr
     import mixlogit as ml
 
     path = run_path(call)
-    first = os.environ.get("RANK", "0") == "0"  # of torchrun's processes this one speaks
-    terminal = call.terminal if first else Terminal(quiet=True)
+    first, terminal = is_first_process(), call.terminal
     before = (path / "run.json").is_file() and not call.overwrite
     columns = {name: value for name, value in call.columns.items() if value is not None}
     by, data = columns.pop("groups"), columns.pop("data")

@@ -3,6 +3,7 @@
 import difflib
 import io
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -32,14 +33,16 @@ from mixlogit.errors import (
     Interrupted,
     MixlogitError,
     NumericsWarning,
+    OtherProcess,
     StorageError,
     UsageError,
 )
-from mixlogit.run import disk_full
+from mixlogit.run import disk_full, is_first_process
 
 __all__ = ["main"]
 
 _BUG = 1
+_PATIENCE = 5.0  # seconds
 
 app = typer.Typer(
     name="mixlogit",
@@ -108,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "--debug" in argv:
                 traceback.print_exc()
             return _report(terminal, error)
-    if code == Interrupted.exit_code:  # typer catches KeyboardInterrupt and gives its code
+    # typer catches KeyboardInterrupt and gives its code
+    if code == Interrupted.exit_code and is_first_process():
         terminal.error(Interrupted("Interrupted; nothing was written."))
     return code
 
@@ -135,6 +139,10 @@ def _shown_by(terminal: Terminal) -> Any:
 def _report(terminal: Terminal, error: Exception) -> int:
     """Say an error in one line; return its exit code."""
     known = _known(error)
+    if isinstance(known, OtherProcess):
+        return known.exit_code
+    if not (is_first_process() or known.alone or isinstance(known, _Bug)):
+        time.sleep(_PATIENCE)  # the first process says the same, and torchrun then ends this one
     terminal.error(known)
     return known.exit_code
 

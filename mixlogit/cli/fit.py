@@ -13,6 +13,7 @@ from mixlogit.cli.fitting import read_people, run_maximum, run_posterior, with_c
 from mixlogit.cli.grid import grid_of, numbers_of_tastes, run_grid
 from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.streaming import help_first, reading
 from mixlogit.errors import UsageError
 
 __all__ = ["fit"]
@@ -87,6 +88,14 @@ _Correlated = Annotated[
 _Factors = Annotated[int, _taste("Common factors, in place of --correlated.", "N")]
 _Draws = Annotated[int, _taste("Draws of each respondent's tastes.", "N")]
 _Sampling = Annotated[Literal["adaptive", "sobol", "halton"], _taste("How these are drawn.")]
+_Stream = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="Read votes with given margins in blocks, and hold a table of respondents only "
+        "(default: Parquet of more than 5,000,000 rows).",
+    ),
+]
 _Test = Annotated[
     str | None, typer.Option(help="Held-out votes, in the same columns.", metavar="FILE")
 ]
@@ -127,6 +136,7 @@ def fit(
     test: _Test = None,
     test_fraction: _Fraction = None,
     sbc: _Sbc = None,
+    stream: _Stream = None,
     report: Report = True,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
@@ -145,16 +155,38 @@ def fit(
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
     _refuse_with_sbc(sbc, random=random, tastes=tastes != "1", context_formula=context_formula)
-    if inference == "maximum":
-        refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
-        return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
-    asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians}
+    needs = {"random": random, "tastes": tastes != "1", "strength": strength, "sbc": sbc}
+    needs |= {"context_formula": context_formula, "strength_formula": strength_formula}
+    needs |= {"ties": ties != "half", "no_panel": panel is False, "test_fraction": test_fraction}
+    more = {"evidence": evidence, "inference": inference, "draws": posterior_draws}
+    more |= {"classes": classes, "contrarians": contrarians}
+    held_out_of, others = (test, test_fraction), (strength, tastes, sbc, report)
+    with reading(call, stream, needs) as call:
+        if call.processes is not None and not call.processes.first:
+            return help_first(call)
+        if inference == "maximum":
+            refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
+            return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
+        return _posterior(call, {**asked, **more}, own, given, held_out_of, *others)
+
+
+def _posterior(
+    call: Invocation,
+    asked: dict[str, Any],
+    own: dict[str, Any],
+    priors: dict[str, Any],
+    held_out_of: tuple[str | None, float | None],
+    strength: str | None,
+    tastes: str,
+    sbc: int | None,
+    report: bool,
+) -> int:
+    """One posterior, or a grid of them."""
     if strength or "," in tastes:
-        cells = grid_of(strength or family, tastes)
-        return run_grid(call, cells, asked, own, given, (test, test_fraction), report=report)
+        cells = grid_of(strength or asked["family"], tastes)
+        return run_grid(call, cells, asked, own, priors, held_out_of, report=report)
     (asked["tastes"],) = numbers_of_tastes(tastes)
-    code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
+    code, result = run_posterior(call, asked, own, priors, held_out_of, sbc)
     finish(call.terminal, Path(result["run"]), report=report)
     call.terminal.result(result)
     return code

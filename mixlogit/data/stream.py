@@ -65,7 +65,7 @@ def feed_of_file(path: Path, name: str) -> Feed:
     if kind == "json":  # one value: it cannot be read in parts
         source = open_source(path, "", name)
         return feed_of_source(source, (path,))
-    return stream_csv(path, name) if kind == "csv" else stream_jsonl(path, name)
+    return stream_jsonl(path, name) if kind == "jsonl" else stream_csv(path, name)
 
 
 def feed_of_source(source: Source, files: tuple[Path, ...] = ()) -> Feed:

@@ -84,7 +84,7 @@ def test_progress_in_lines(
             update(stage, done, 4)
         update("empty", 0, 0)
     captured = capsys.readouterr()
-    assert captured.err == "fit  table 20%\nfit  table 50%\nfit  map 0%\n"
+    assert captured.err == "fit  table 20%\nfit  table 50%, 0:00:10 left\nfit  map 0%\n"
     assert captured.out == ""
 
 
