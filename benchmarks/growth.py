@@ -10,8 +10,7 @@ benchmarks/results/growth.json, and `page.py` makes a table of it.
 
 import argparse
 import json
-import os
-import subprocess
+import multiprocessing
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,8 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from alignment_steps import make_objectives, make_optimiser, our_step
+from margins import comparisons, pythia_like
 from page import write_page
 from peers import machine
+
+import mixlogit as ml
+from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.table import Grid, likelihood_table
+from mixlogit.lm import Scorer
+from mixlogit.models.fit import fit
+from mixlogit.models.maximum import maximum
+from mixlogit.models.problem import Problem
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "engines"))
@@ -56,30 +65,20 @@ class Row:
 
 
 def _votes(comparisons: int, respondents: int, **options: Any) -> Any:
-    import mixlogit as ml
-
     return ml.simulate(comparisons, respondents, cv=0.8, seed=1, **options).comparisons()
 
 
 def _maximum(comparisons: int, respondents: int, **options: Any) -> Work:
-    import mixlogit as ml
-
     data = _votes(comparisons, respondents, **options)
-    return lambda: ml.maximum(data, "lognormal")
+    return lambda: maximum(data, "lognormal")
 
 
 def _posterior(respondents: int) -> Work:
-    import mixlogit as ml
-
     data = _votes(20 * respondents, respondents)
-    return lambda: ml.fit(data, evidence=False)
+    return lambda: fit(data, evidence=False)
 
 
 def _nodes(count: int) -> Work:
-    from mixlogit.choice.panel import PanelLikelihood
-    from mixlogit.choice.table import Grid, likelihood_table
-    from mixlogit.models.problem import Problem
-
     problem = Problem(_votes(200_000, 10_000))
     grid = Grid(-10.0, 15.0 / count, count)
 
@@ -93,35 +92,22 @@ def _nodes(count: int) -> Work:
 
 
 def _groups(count: int) -> Work:
-    import mixlogit as ml
-
     data = _votes(100_000, 5_000, groups=count)
-    return lambda: ml.fit(data, by=["group"], inference="laplace", evidence=False, draws=400)
+    return lambda: fit(data, by=["group"], inference="laplace", evidence=False, draws=400)
 
 
 def _classes(count: int) -> Work:
-    import mixlogit as ml
-
     data = _votes(20_000, 1_000, features=4, tastes=2, family="fixed")
     options = {"inference": "laplace", "evidence": False, "draws": 400}
-    return lambda: ml.fit(data, tastes=count, **options)
+    return lambda: fit(data, tastes=count, **options)
 
 
 def _scored(tokens: int) -> Work:
-    from margins import comparisons, pythia_like
-
-    from mixlogit.lm import Scorer
-
     scorer, rows = Scorer(pythia_like()), comparisons(4, tokens)
     return lambda: scorer.score(rows)
 
 
 def _trained(tokens: int) -> Work:
-    from alignment_steps import make_objectives, make_optimiser, our_step
-    from margins import comparisons, pythia_like
-
-    from mixlogit.lm import Scorer
-
     scorer = Scorer(pythia_like().train())
     objective = make_objectives()["panel, lognormal"]
     step = our_step(scorer, make_optimiser(scorer.model), objective)
@@ -173,17 +159,13 @@ ROWS = {
 
 
 def measure(name: str, size: int) -> dict[str, Any]:
-    """One size of a row, in a new process."""
-    command = [sys.executable, __file__, "--one", name, "--size", str(size)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    """One size of a row, in a process of its own, forked after the imports."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(_one, (name, size))
 
 
 def _one(name: str, size: int) -> dict[str, Any]:
-    """What `measure` reads."""
-    torch.set_num_threads(1)
+    """What `measure` runs."""
     row = ROWS[name]
     row.prepare(row.small)()
     work = row.prepare(size)
@@ -211,12 +193,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", default=",".join(ROWS))
     parser.add_argument("--full", action="store_true", help="the largest sizes too")
-    parser.add_argument("--one", choices=list(ROWS), help=argparse.SUPPRESS)
-    parser.add_argument("--size", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.one:
-        print(json.dumps(_one(chosen.one, chosen.size)))
-        return
+    torch.set_num_threads(1)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     found = results.get("found", {})
     for name, row in rows(chosen.only.split(","), full=chosen.full):

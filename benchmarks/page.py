@@ -17,9 +17,10 @@ HEAD = f"""# Benchmarks
 `make benchmark` measures and writes this page: `benchmarks/peers.py` and `benchmarks/growth.py`
 keep what they found in `benchmarks/results/`, and `benchmarks/page.py` makes the tables. Costs are
 CPU seconds of all threads and children, and MB by which the peak of memory rises, both counted
-from after imports and reading, each program in a process of its own: the median of rounds in which
-the programs took turns, with the least and the most in brackets. What takes longer than a minute
-ran once. The machine was shared and busy; CPU seconds still vary by a tenth or two.
+from after imports and reading, each program in a process of its own. Figures are medians of rounds
+in which the programs took turns, the least and the most in brackets; what takes longer than half a
+minute ran once. The machine was shared and busy, which makes CPU seconds up to 1.7 times those of
+a quiet one, for all programs alike.
 
 A ratio is how many times a peer's cost is ours, and is given only where the answers agree: mean
 and standard deviation of log strength within {SHIFT} standard errors, standard errors within

@@ -66,7 +66,7 @@ def posterior(file: Path, inference: str = "auto", draws: int = 2000) -> Job:
     return job
 
 
-def electricity(file: Path, draws: int, sampling: str) -> Job:
+def electricity(file: Path, draws: int, sampling: str, seed: int = 0) -> Job:
     """Six normal coefficients."""
     import mixlogit as ml
     from mixlogit.models.maximum import maximum as maximise
@@ -76,7 +76,7 @@ def electricity(file: Path, draws: int, sampling: str) -> Job:
     random = ml.RandomTastes(dict.fromkeys(NAMES, "normal"), draws=draws, sampling=sampling)
 
     def job() -> dict[str, Any]:
-        found = maximise(data, random=random, seed=0)
+        found = maximise(data, random=random, seed=seed)
         rows = [f"{kind}[{name}]" for kind in ("mean", "sd") for name in NAMES]
         return {
             "log_likelihood": found.log_likelihood,

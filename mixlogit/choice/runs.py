@@ -72,10 +72,11 @@ def add_runs(total: Tensor, margin: Tensor, respondent: Tensor, nodes: Tensor) -
 
 def _products(size: Tensor, respondent: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
     """Respondent of each run, and products of 1 + exp(-strength x size) over it: `node x run`."""
-    factors = torch.empty(len(nodes), len(size), dtype=torch.float64)
+    count = len(nodes)
+    factors = torch.empty(count, len(size), dtype=torch.float64)
     torch.exp(-nodes[:OCTAVE].unsqueeze(-1) * size, out=factors[:OCTAVE])
-    for k in range(OCTAVE, len(nodes), OCTAVE):
-        width = min(OCTAVE, len(nodes) - k)
+    for k in range(OCTAVE, count, OCTAVE):
+        width = min(OCTAVE, count - k)
         torch.square(factors[k - OCTAVE : k - OCTAVE + width], out=factors[k : k + width])
     factors.add_(1.0)
     block = torch.arange(len(size)) // _MOST

@@ -277,9 +277,10 @@ class TableSums:
             n_blocks: Number of blocks.
         """
         n = len(self.moments)
-        values = torch.zeros(len(self._rates), n, self.grid.size, dtype=torch.float64)
-        values[..., ~self._near] = self.far
-        values[..., self._near] = _series(self.moments, self._nodes[self._near], self._rates)
+        near = torch.nonzero(self._near).squeeze(-1)  # nodes next to each other
+        first = int(near[0]) if len(near) else 0
+        series = _series(self.moments, self._nodes[near], self._rates)
+        values = torch.cat([self.far[..., :first], series, self.far[..., first:]], -1)
         blocks = torch.zeros(n, dtype=torch.long) if block is None else block
         return LikelihoodTable(self.grid, values, self.lapse_logits, blocks, n_blocks)
 
