@@ -15,7 +15,7 @@ from peers import ELECTRICITY
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "engines"))
 
-from mixlogit_engine import NAMES, electricity  # noqa: E402 - found only now
+from mixlogit_engine import NAMES, electricity
 
 __all__ = ["CASES"]
 

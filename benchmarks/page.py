@@ -97,13 +97,14 @@ def _strength(results: dict[str, Any], kind: str) -> Iterable[str]:
 
 
 def _against_maximum(results: dict[str, Any]) -> str:
-    """The posterior of the large problem beside the peer's maximum."""
-    own = results["posterior-large"]["found"][0]
+    """The posteriors of the large problem beside the peer's maximum."""
+    population, everything = results["posterior-large"]["found"][:2]
     peer = results["maximum-large"]["found"][1]
-    times = _spread(ratio(own["runs"], peer["runs"]))
+    times = [_spread(ratio(own["runs"], peer["runs"])) for own in (population, everything)]
     return (
-        f"The maximum alone takes xlogit **{times}** times what the whole posterior of a million "
-        "comparisons takes here.\n"
+        f"The maximum alone takes xlogit **{times[0]}** times what the posterior of the "
+        f"population takes here at a million comparisons, and **{times[1]}** times what "
+        "everything takes: every respondent's posterior, leave-one-out and all checks.\n"
     )
 
 

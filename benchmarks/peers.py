@@ -4,7 +4,7 @@ Every program runs in a process of its own on the same data: the panel strength 
 random coefficients on the electricity panel, a training step and margins beside TRL. CPU seconds
 (all threads, children too) and the rise of the peak of memory count from after imports and
 reading. Programs take turns, round by round; one that takes longer than half a minute runs once.
-What they found goes to benchmarks/results/peers.json, and `page.py` makes docs/benchmarks.md of it.
+What they found goes to benchmarks/results/peers.json; `page.py` makes docs/benchmarks.md of it.
 
     make benchmark                                   # or: python benchmarks/peers.py
     python benchmarks/peers.py --only electricity,alignment --rounds 1
@@ -69,9 +69,10 @@ def _strength() -> Iterator[Program]:
             yield Program("jaxlogit", "jaxlogit_engine", "strength", maximum)
         if size == "small":
             yield Program("biogeme", "biogeme_engine", "strength", maximum)
-        yield Program("mixlogit, whole posterior", "mixlogit_engine", "posterior", posterior)
+        yield Program("mixlogit, population", "mixlogit_engine", "population", posterior)
+        yield Program("mixlogit, everything", "mixlogit_engine", "posterior", posterior)
         if size == "middle":
-            yield Program("mixlogit, by NUTS", "mixlogit_engine", "nuts", posterior)
+            yield Program("mixlogit, population by NUTS", "mixlogit_engine", "nuts", posterior)
             yield Program("NumPyro, NUTS", "numpyro_engine", "nuts", posterior)
         yield Program("NumPyro, mean-field SVI", "numpyro_engine", "svi", posterior)
 
@@ -140,9 +141,9 @@ def measure(programs: list[Program], file: Path, rounds: int) -> list[dict[str, 
     return out
 
 
-def scripts_json(script: str) -> Any:
+def scripts_json(script: str, rounds: int) -> Any:
     """What another benchmark prints with --json."""
-    command = [sys.executable, str(HERE / script), "--json"]
+    command = [sys.executable, str(HERE / script), "--json", "--rounds", str(rounds)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=_quiet())
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -181,7 +182,7 @@ def machine() -> str:
 def measure_task(task: str, data: Path, rounds: int) -> Any:
     """Everything measured at one task."""
     if task in SCRIPTS:
-        return scripts_json(SCRIPTS[task])
+        return scripts_json(SCRIPTS[task], rounds)
     if task == "start-up":
         return start_up()
     programs = [program for program in PROGRAMS if program.task == task]
