@@ -204,10 +204,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     chosen = parser.parse_args()
     wanted = tuple(chosen.only.split(","))
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for task in TASKS:
         if task.startswith(wanted):
             found = measure_task(task, chosen.data, chosen.rounds)
+            results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
             results[task] = {"date": f"{date.today()}", "machine": machine(), "found": found}
             RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     write_page()
