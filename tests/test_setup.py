@@ -105,4 +105,4 @@ def test_unknown_command(dev: ModuleType) -> None:
     message = "mixlogit set-up: unknown command 'tests'. Commands: setup, quickstart, test, docs, "
     with pytest.raises(SystemExit) as caught:
         dev.main(["tests"])
-    assert str(caught.value) == message + "lock, clean"
+    assert str(caught.value) == message + "benchmark, lock, clean"

@@ -41,7 +41,8 @@ class RunFolder:
 
     Inside the `with` block write into `folder`, a temporary folder beside the final one. When
     the block ends, `run.json` and a manifest of checksums are added, everything is flushed to disk
-    and the folder takes its name. If the block fails, nothing is left of it, and a run that was to be replaced stays.
+    and the folder takes its name. If the block fails, nothing is left of it, and a run that was
+    to be replaced stays.
 
     Args:
         path: The final folder.
