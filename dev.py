@@ -136,21 +136,12 @@ def main(arguments: Sequence[str]) -> None:
         test(rest)
     elif command == "quickstart":
         run("-m", "mixlogit", "quickstart", *rest)
-<<<<<<< HEAD
     elif command == "benchmark":
         run("benchmarks/peers.py", *rest)
         run("benchmarks/growth.py")
     elif command == "docs":
         run("-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *rest)
         print("mixlogit: wrote docs/_build/index.html")
-=======
-    elif command == "docs":
-        run("-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *rest)
-        print("mixlogit: wrote docs/_build/index.html")
-    elif command == "benchmark":
-        run("benchmarks/peers.py", *rest)
-        run("benchmarks/growth.py")
->>>>>>> main
     elif command == "lock":
         lock()
 
