@@ -12,12 +12,15 @@ import argparse
 import json
 import multiprocessing
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from alignment_steps import make_objectives, make_optimiser, our_step
 from margins import comparisons, pythia_like
@@ -40,6 +43,7 @@ from meter import measured  # noqa: E402 - the engines' folder, where peers find
 __all__ = ["ROWS", "Row"]
 
 RESULTS = HERE / "results" / "growth.json"
+SHARD = 1_000_000  # comparisons in a file
 Work = Callable[[], object]
 
 
@@ -71,6 +75,19 @@ def _votes(comparisons: int, respondents: int, **options: Any) -> Any:
 def _maximum(comparisons: int, respondents: int, **options: Any) -> Work:
     data = _votes(comparisons, respondents, **options)
     return lambda: maximum(data, "lognormal")
+
+
+def _streamed(count: int, respondents: int = 20_000) -> Work:
+    """Votes in a folder of Parquet files, never all in memory."""
+    folder, rng = tempfile.TemporaryDirectory(), np.random.default_rng(1)
+    strength = np.exp(rng.normal(-0.25, 0.8, respondents))
+    for part, start in enumerate(range(0, count, SHARD)):
+        rows = min(SHARD, count - start)
+        who, margin = rng.integers(0, respondents, rows), rng.normal(0.0, 2.0, rows)
+        chosen = rng.random(rows) < 1 / (1 + np.exp(-strength[who] * margin))
+        columns = {"margin": margin, "outcome": np.where(chosen, "a", "b"), "respondent": who}
+        pd.DataFrame(columns).to_parquet(Path(folder.name) / f"{part:04}.parquet")
+    return lambda: maximum(ml.streamed(folder.name), "lognormal")
 
 
 def _posterior(respondents: int) -> Work:
@@ -120,6 +137,10 @@ ROWS = {
     "comparisons": Row(
         *("maximum, 1,000 respondents", "comparisons", lambda n: _maximum(n, 1_000)),
         *((10_000, 100_000, 1_000_000), (10_000_000,), 2_000),
+    ),
+    "streamed": Row(
+        *("maximum, 20,000 respondents, streamed", "comparisons", _streamed),
+        *((100_000, 1_000_000), (10_000_000, 100_000_000), 100_000),
     ),
     "respondents": Row(
         *("maximum, 20 comparisons each", "respondents", lambda n: _maximum(20 * n, n)),
