@@ -22,7 +22,7 @@ def alignment_grid(beta: float) -> Grid:
 
     Example:
         >>> alignment_grid(0.1).size
-        106
+        110
     """
     low = math.log(beta) - _BELOW
     return Grid(low, STEP, math.ceil((_BELOW + _ABOVE) / STEP) + 1)
