@@ -22,7 +22,7 @@ from mixlogit.cli import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # what is simulated is made smaller and what is fitted is fitted faster than the page says
-SMALLER = {"--comparisons": "2000", "--respondents": "200", "--folds": "2"}
+SMALLER = {"--comparisons": 2000, "--respondents": 200, "--folds": 2}
 FASTER = {"fit": ["--no-evidence", "--no-report"], "align": ["--no-report"]}
 SHOWN = {"text", "python", ""}
 
@@ -48,7 +48,10 @@ def commands(page: Path) -> list[list[str]]:
 def quick(arguments: list[str]) -> list[str]:
     """The same command on less data."""
     pairs = zip(["", *arguments], arguments, strict=False)
-    smaller = [SMALLER.get(before, argument) for before, argument in pairs]
+    smaller = [
+        str(min(int(argument), SMALLER[before])) if before in SMALLER else argument
+        for before, argument in pairs
+    ]
     return smaller + FASTER.get(arguments[0], [])
 
 
@@ -67,9 +70,26 @@ def test_every_block_says_what_it_is(page: Path) -> None:
             assert block.endswith("\n\n"), "a blank line ends the last example"
 
 
+def shown_files(page: Path) -> Iterator[tuple[str, str]]:
+    """Name and text of each file that a page shows, its name a comment in its first line."""
+    for language, block in blocks(page):
+        name = re.match(r"# ([\w-]+\.yaml)\n", block)
+        if language == "text" and name is not None:
+            yield name[1], block
+
+
+def write_study(path: Path) -> None:
+    """Votes with column names and words of their own (howto-votes.md)."""
+    frame = ml.simulate(600, 40, cv=0.8, items=6, groups=2, ties=0.1, seed=7).frame
+    frame["outcome"] = frame["outcome"].astype(str).map({"a": "left", "b": "right", "tie": "draw"})
+    names = ["left", "right", "winner", "worker", "country"]
+    frame.set_axis(names, axis=1).to_csv(path, index=False)
+
+
 @pytest.fixture
 def files(shared_data: Path, tmp_path: Path) -> None:
-    """What the pages' commands read: votes with texts, a policy and a reference."""
+    """What the pages' commands read: votes with texts, a policy and a reference, a study."""
+    write_study(tmp_path / "study.csv")
     votes = pd.read_csv(shared_data / "ukpconvarg1" / "votes.csv.gz", nrows=60)
     joined = ml.join_texts(
         votes.assign(prompt=votes["topic"]),
@@ -95,6 +115,8 @@ def files(shared_data: Path, tmp_path: Path) -> None:
 def test_commands_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MIXLOGIT_CACHE", str(tmp_path / "cache"))
+    for name, text in shown_files(page):
+        (tmp_path / name).write_text(text, encoding="utf-8")
     for arguments in commands(page):
         assert main([*quick(arguments), "--quiet"]) in (0, 4), arguments
 
