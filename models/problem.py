@@ -14,6 +14,7 @@ from mixlogit.choice.table import Grid, LikelihoodTable, grid_of_size, likelihoo
 from mixlogit.choice.utility import Rows, UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.data.streamed import drawn_respondents
+from mixlogit.data.values import printable
 from mixlogit.errors import UsageError
 from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.context import Context
@@ -97,6 +98,14 @@ class Problem:
         if paths:
             message = 'has a "/", which NetCDF reads as a path. Rename the column.'
             raise UsageError(f'Group column "{paths[0]}" {message}')
+        if {".", ".."} & {*by}:
+            raise UsageError('A group column cannot be named "." or "..". Rename the column.')
+        named = {**data.groups, **({"respondent": data.respondent} if data.respondent else {})}
+        for column, labels in named.items():
+            name = next((name for name in (column, *labels.labels) if "\0" in name), None)
+            if name is not None:
+                message = "holds a NUL character, which NetCDF cannot keep. Rename it."
+                raise UsageError(f'{printable(column)}: "{printable(name)}" {message}')
 
     def part(self, rows: int, seed: int) -> "Problem":
         """The same problem for as many random respondents as have so many comparisons in all.
