@@ -208,9 +208,9 @@ def peak_of(name: str, folder: str) -> float:
 
 
 def peaks() -> dict[str, float]:
-    """Peak memory of every variant, each in a process of its own, MiB."""
+    """Peak memory of the variants that differ in it, each in a process of its own, MiB."""
     out = {}
-    for name in (*VARIANTS, TRL):
+    for name in ("fixed", "panel, lognormal", TRL):
         command = [sys.executable, __file__, "--peak", name]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         out[name] = float(done.stdout.splitlines()[-1])

@@ -13,6 +13,7 @@ from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
+from mixlogit.models.arguments import check_kinds
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
 from mixlogit.models.diagnose import diagnose_strength
@@ -86,7 +87,7 @@ def fit(
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
         seed: Of draws and starts.
-        progress: Called with a stage, steps done and steps in all.
+        progress: Called with a stage, steps done and steps in all; `print` will do.
 
     Raises:
         UsageError: For arguments that cannot be used.
@@ -98,7 +99,7 @@ def fit(
     """
     shape = priors, classes, contrarians, ties, width, covariates, context
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
-    family = _check_arguments(family, options, draws, inference)
+    family = _check_arguments(data, family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     found = _posterior(data, family, lapse, options, sampler)
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
@@ -220,8 +221,11 @@ def _run(
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
-def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
+def _check_arguments(
+    data: object, family: str | None, options: _Options, draws: int, inference: str
+) -> str:
     """The family; refuses arguments that cannot be used."""
+    check_kinds(data, options.priors)
     if family is None:
         family = "fixed" if options.random or options.tastes > 1 else "lognormal"
     if not 1 <= options.tastes <= MOST_TASTES:
@@ -277,17 +281,14 @@ def _result(
     named = named_parameters(problem, joint, theta)
     prior = prior_parameters(problem, joint, 1000, seed)
     flat = theta.reshape(-1, 1, joint.size)
-    strengths = pd.DataFrame()
     found = individuals(problem, joint, flat) if problem.panel else None
-    if found is not None:
-        strengths = strength_table(problem, found)
+    strengths = pd.DataFrame() if found is None else strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
     clock.stop("strengths")
     both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
     looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
     tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
-    verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
     record = {
         "family": joint.spec.family,
@@ -303,7 +304,7 @@ def _result(
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
-        "verdict": verdict.to_dict(),
+        "verdict": _verdict(problem, joint, weighed).to_dict(),
         "inference": inferred.method,
         "priors": {**vars(problem.priors), "mean": problem.spec.centre},
         "seed": seed,

@@ -1,10 +1,14 @@
 """A start near the mode, from a few of many respondents."""
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
+from mixlogit.choice.table import LikelihoodTable
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
+from mixlogit.models.thin import thinned
 
 __all__ = ["rough_mode"]
 
@@ -21,8 +25,14 @@ def rough_mode(joint: LogJoint, start: Tensor) -> Tensor:
         joint: The program.
         start: Where to begin, `replicate x parameter`.
     """
-    few = joint
-    if isinstance(joint.likelihood, PanelLikelihood) and joint.spec.n_replicates is None:
-        likelihood = joint.likelihood.thinned(_FEW)
-        few = LogJoint(joint.program, likelihood, joint.spec, joint.draws_at_once)
-    return find_mode(few, start, enough=_ENOUGH).theta
+    likelihood = joint.likelihood
+    if isinstance(likelihood, PanelLikelihood) and joint.spec.n_replicates is None:
+        few = _thinned(likelihood.table)
+        joint = LogJoint(joint.program, few, joint.spec, joint.draws_at_once)
+    return find_mode(joint, start, enough=_ENOUGH).theta
+
+
+def _thinned(table: LikelihoodTable) -> PanelLikelihood:
+    """The likelihood of some of the respondents, evenly spread."""
+    rows = thinned(len(table.block), _FEW)
+    return PanelLikelihood(replace(table, values=table.values[:, rows], block=table.block[rows]))

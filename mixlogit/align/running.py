@@ -22,7 +22,7 @@ def alignment_grid(beta: float) -> Grid:
 
     Example:
         >>> alignment_grid(0.1).size
-        106
+        110
     """
     low = math.log(beta) - _BELOW
     return Grid(low, STEP, math.ceil((_BELOW + _ABOVE) / STEP) + 1)
@@ -55,7 +55,7 @@ class RunningTable:
         >>> table = RunningTable(Votes.of(data, (), panel=True), alignment_grid(1.0), signed=False)
         >>> table.update(torch.tensor([2]), torch.tensor([1.5]).double(), 0.0)
         >>> table.values.shape, table.margin.tolist()
-        (torch.Size([2, 106]), [0.0, 0.0, 1.5])
+        (torch.Size([2, 110]), [0.0, 0.0, 1.5])
     """
 
     def __init__(self, votes: Votes, grid: Grid, *, signed: bool, lapse: float = 0.0) -> None:

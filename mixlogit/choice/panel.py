@@ -13,7 +13,7 @@ Nodes are placed without gradient: any nodes near the mass give a valid rule, an
 in the parameters is exact for that rule.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -84,15 +84,6 @@ class PanelLikelihood:
         values = self.table.values if whole else self.table.values[:, rows]
         peak = values.amax(-1) if len(rows) else values.new_zeros(values.shape[:2])
         return _Block(rows, values, (values - peak.unsqueeze(-1)).exp_(), peak)
-
-    def thinned(self, most: int) -> "PanelLikelihood":
-        """The likelihood of at most so many respondents, evenly spread."""
-        n = self.table.values.shape[1]
-        if n <= most:
-            return self
-        rows = torch.linspace(0, n - 1, most).round().long()
-        values, block = self.table.values[:, rows], self.table.block[rows]
-        return PanelLikelihood(replace(self.table, values=values, block=block))
 
     def __call__(self, family: StrengthFamily, lapse: Tensor | None = None) -> Tensor:
         """Marginal log-likelihood of each block.

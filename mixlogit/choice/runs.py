@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["OCTAVE", "add_runs", "are_long"]
+__all__ = ["OCTAVE", "add_runs", "are_long", "in_octaves"]
 
 OCTAVE = 5  # nodes: from one to the fifth next strength doubles
 _SHORT = 3.0  # shorter runs on average and their logarithms cost what the products save
@@ -26,6 +26,19 @@ def are_long(respondent: Tensor) -> bool:
     """
     runs = 1 + int((respondent[1:] != respondent[:-1]).sum())
     return len(respondent) > _SHORT * runs
+
+
+def in_octaves(nodes: Tensor) -> bool:
+    """Whether strengths are positive and each is half of the fifth next.
+
+    Example:
+        >>> strengths = 2.0 ** (torch.arange(7, dtype=torch.float64) / OCTAVE)
+        >>> in_octaves(strengths), in_octaves(1.1 * strengths.square())
+        (True, False)
+    """
+    return bool((nodes > 0).all()) and torch.allclose(
+        2.0 * nodes[:-OCTAVE], nodes[OCTAVE:], rtol=1e-12
+    )
 
 
 def add_runs(total: Tensor, margin: Tensor, respondent: Tensor, nodes: Tensor) -> None:
@@ -59,10 +72,11 @@ def add_runs(total: Tensor, margin: Tensor, respondent: Tensor, nodes: Tensor) -
 
 def _products(size: Tensor, respondent: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
     """Respondent of each run, and products of 1 + exp(-strength x size) over it: `node x run`."""
-    factors = torch.empty(len(nodes), len(size), dtype=torch.float64)
+    count = len(nodes)
+    factors = torch.empty(count, len(size), dtype=torch.float64)
     torch.exp(-nodes[:OCTAVE].unsqueeze(-1) * size, out=factors[:OCTAVE])
-    for k in range(OCTAVE, len(nodes), OCTAVE):
-        width = min(OCTAVE, len(nodes) - k)
+    for k in range(OCTAVE, count, OCTAVE):
+        width = min(OCTAVE, count - k)
         torch.square(factors[k - OCTAVE : k - OCTAVE + width], out=factors[k : k + width])
     factors.add_(1.0)
     block = torch.arange(len(size)) // _MOST

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from mixlogit.choice.runs import OCTAVE, add_runs, are_long
+from mixlogit.choice.runs import OCTAVE, add_runs, are_long, in_octaves
 
 __all__ = [
     "Grid",
@@ -277,9 +277,10 @@ class TableSums:
             n_blocks: Number of blocks.
         """
         n = len(self.moments)
-        values = torch.zeros(len(self._rates), n, self.grid.size, dtype=torch.float64)
-        values[..., ~self._near] = self.far
-        values[..., self._near] = _series(self.moments, self._nodes[self._near], self._rates)
+        near = torch.nonzero(self._near).squeeze(-1)  # nodes next to each other
+        first = int(near[0]) if len(near) else 0
+        series = _series(self.moments, self._nodes[near], self._rates)
+        values = torch.cat([self.far[..., :first], series, self.far[..., first:]], -1)
         blocks = torch.zeros(n, dtype=torch.long) if block is None else block
         return LikelihoodTable(self.grid, values, self.lapse_logits, blocks, n_blocks)
 
@@ -334,7 +335,7 @@ def _add_sums(
 ) -> None:
     """Add log-likelihoods at nodes, `lapse x respondent x node`, by direct summation."""
     plain = weight is None and len(rates) == 1 and rates[0] == 0
-    if plain and len(nodes) and nodes[0] > 0 and are_long(respondent):
+    if plain and in_octaves(nodes) and are_long(respondent):
         add_runs(values[0], margin, respondent, nodes)
         return
     rows = max(1, _BLOCK // max(1, len(nodes)))
