@@ -167,15 +167,16 @@ def reading_parquet(name: str) -> Iterator[None]:
         raise DataError(message, file=name) from error
 
 
-def coded_parquet(path: Path) -> pq.ParquetFile:
+def coded_parquet(path: Path, *, memory_map: bool = True) -> pq.ParquetFile:
     """A Parquet file whose names and labels, which repeat, are read as codes.
 
     Args:
         path: The file.
+        memory_map: Map it; what was read then counts as memory of this process.
     """
     schema = pq.read_schema(path, memory_map=True)
     texts = [f.name for f in schema if pa.types.is_string(f.type)]
-    return pq.ParquetFile(path, read_dictionary=texts, memory_map=True)
+    return pq.ParquetFile(path, read_dictionary=texts, memory_map=memory_map)
 
 
 def _read_parquet(path: Path, name: str) -> Source:

@@ -58,7 +58,7 @@ def stream_parquet(path: Path, name: str) -> Feed:
                 first += table.num_rows
 
     def own(names: Sequence[str], size: int, rank: int, count: int) -> Batches:
-        with reading_parquet(name), coded_parquet(path) as file:
+        with reading_parquet(name), coded_parquet(path, memory_map=False) as file:
             for group in range(rank, len(sizes), count):
                 first = int(ends[group]) - sizes[group]
                 options = {"row_groups": [group], "columns": list(names), "use_threads": False}
