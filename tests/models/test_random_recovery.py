@@ -163,7 +163,7 @@ def test_likelihood_against_a_sum_over_a_grid(family: str, outcome: str) -> None
     ],
 )
 def test_posterior(family: str, outcome: str, names: list[str], tmp_path) -> None:
-    data, options, truth = simulated(family, outcome, 2, people=60, per=20)
+    data, options, truth = simulated(family, outcome, 0, people=60, per=20)
     kept, held = data.split(0.2, seed=1)
     posterior = ml.fit(kept, family, random=RANDOM, inference="laplace", draws=200, **options)
     summary = posterior.summary()
