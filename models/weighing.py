@@ -27,6 +27,7 @@ _HEADLINES = {
 _WHICH = (
     "Cannot be told: respondents differ, but these data do not say whether in strength or taste."
 )
+_NOTHING = "Cannot be told: no two of these runs can be weighed against each other."
 _SUBJECTS = {"strength": "strength differs", "taste": "tastes differ"}
 
 
@@ -97,11 +98,24 @@ def weigh(fits: Sequence[Fitted], by: str) -> Verdict:
     kind, headline, used = _decide(beyond, alone, best)
     sentences = [headline, *(answer.sentence for answer in used)]
     sentences += [
-        f"{what.capitalize()} was not examined: no run lets it differ."
-        for what in ("strength", "taste")
+        _unexamined(what, fits)
+        for what in _SUBJECTS
         if beyond[what] is None and alone[what] is None
     ]
     return Verdict(kind, tuple(sentences))
+
+
+def _unexamined(what: str, fits: Sequence[Fitted]) -> str:
+    """Why no pair of the fits says what a kind of heterogeneity is worth, and what would."""
+    allow = [one.strength if what == "strength" else one.taste for one in fits]
+    if not any(allow):
+        return f"{what.capitalize()} was not examined: no run lets it differ."
+    advice = {"strength": "with --family fixed", "taste": "with one taste"}[what]
+    if all(allow):
+        return f"{what.capitalize()} was not examined: every run lets it differ. Add one {advice}."
+    return (
+        f"{what.capitalize()} was not examined: no two runs differ in it alone. Add one that does."
+    )
 
 
 def _decide(
@@ -125,7 +139,7 @@ def _decide(
         return would[0], _HEADLINES[would[0]], used
     if simple and all(answer.says in ("no", "noise") for answer in simple):
         return "homogeneous", _HEADLINES["homogeneous"], used
-    return "unknown", _HEADLINES["unknown"], used
+    return "unknown", _HEADLINES["unknown"] if used else _NOTHING, used
 
 
 def _ask(question: Question, wide: Fitted | None, narrow: Fitted | None) -> _Answer | None:
