@@ -36,8 +36,9 @@ def _people(summary: Mapping[str, Any], reliability: float | None) -> Iterator[s
         )
         return
     if reliability is not None and reliability < _RELIABLE:
+        what = "tastes" if _examined_taste(summary) else "strengths"
         yield (
-            f"Individual strengths have a reliability of {reliability:.2f}: too few votes each to "
+            f"Individual {what} have a reliability of {reliability:.2f}: too few votes each to "
             "rank or to name anybody."
         )
     yield (

@@ -10,6 +10,8 @@ import pandas as pd
 from mixlogit.analysis.measures import heterogeneity
 from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run import refuse_damage
+from mixlogit.run.manifest import MANIFEST
 
 __all__ = ["Material", "read_material", "read_training"]
 
@@ -56,6 +58,7 @@ def read_material(run: Any) -> Material:
         UsageError: If it is something else, or holds a maximum of the likelihood.
     """
     if isinstance(run, str | Path):
+        refuse_damage(run)
         _refuse_maximum(Path(run))
     saved = read_run(run)
     if hasattr(run, "to_dict"):
@@ -96,14 +99,15 @@ def _refuse_maximum(folder: Path) -> None:
 
 def _compared(folder: Path) -> pd.DataFrame:
     """The comparison beside a run of a grid, by names of folders; empty if it is of none."""
-    found = _read_json(folder.parent / "compare.json") or {"models": []}
+    grid = folder.parent
+    if (grid / MANIFEST).is_file() or (grid / "compare.json").is_file():
+        refuse_damage(grid)
+    found = _read_json(grid / "compare.json") or {"models": []}
     table = pd.DataFrame({Path(model["run"]).name: model for model in found["models"]}).T
     return table if folder.name in table.index else pd.DataFrame()
 
 
 def _measures(saved: Saved) -> dict[str, dict[str, Any]]:
-    if saved.family == "tastes":  # random ones; strength is at most a part of them
-        return {}
     table = heterogeneity(saved)
     rows = table[(table["label"] == "all") & table["mean"].notna()].to_dict("records")
     return {str(row["measure"]): {str(k): v for k, v in row.items()} for row in rows}
@@ -126,8 +130,9 @@ def read_training(folder: str | Path) -> list[dict[str, Any]]:
         folder: A run folder.
 
     Raises:
-        StorageError: If the file is damaged.
+        StorageError: If the folder is no run, or is damaged.
     """
+    refuse_damage(folder)
     file = Path(folder) / "metrics.jsonl"
     if not file.is_file():
         return []

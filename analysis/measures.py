@@ -11,9 +11,8 @@ from scipy import special
 from mixlogit.analysis.density import Array
 from mixlogit.analysis.population import Population
 from mixlogit.analysis.saved import Saved, read_run
-from mixlogit.errors import UsageError
 
-__all__ = ["MEASURES", "heterogeneity"]
+__all__ = ["MEASURES", "OF_TASTES", "heterogeneity"]
 
 # name -> words, in the order of the table
 MEASURES = {
@@ -21,6 +20,9 @@ MEASURES = {
     "log_sd": "sd of log strength",
     "ratio_90_10": "90th to 10th percentile of strength",
     "gini": "Gini coefficient of strength",
+    "disagreement": "relative disagreement over the comparisons",
+    "taste_share": "share of disagreement that is taste",
+    "minority": "share that prefers what most do not",
     "disagreement_median": "relative disagreement at the median margin",
     "disagreement_90": "relative disagreement at the 90th percentile of margins",
     "near_indifferent": "share within 0.05 of indifference at the median margin",
@@ -31,23 +33,39 @@ MEASURES = {
     "shrinkage": "weight of the own votes in individual strengths",
     "reliability": "reliability of individual strengths",
 }
+_OTHERS = ("between_groups", "shrinkage", "reliability")  # not of one population
+# the same, and what is meant, where tastes differ
+OF_TASTES = {
+    "disagreement": MEASURES["disagreement"],
+    "taste_share": MEASURES["taste_share"],
+    "minority": MEASURES["minority"],
+    "cost_known": "cost of one taste for a known respondent, bits a vote",
+    "shrinkage": "weight of the own votes in individual tastes",
+    "reliability": "reliability of individual tastes",
+}
+_OF_STRENGTH = ("cv", "log_sd", "ratio_90_10", "gini", "reversed")
 _DRAWS, _MARGINS = 400, 100
 _NEAR = float(special.logit(0.55))
 _QUANTILES = {"q05": 0.05, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q95": 0.95}
 
 
 def heterogeneity(run: Any) -> pd.DataFrame:
-    """Every measure of heterogeneity of strength, with its posterior.
+    """Every measure of heterogeneity, with its posterior.
 
     For `b ~ F` and a margin `m`, with `p(m) = sigmoid(b m)` and `pbar = E_F[p]`: cv; sd of log
     strength; 90th over 10th percentile; Gini; relative disagreement
     `Var_F[p] / (pbar (1 - pbar))`, the correlation of two answers of one respondent, at the
-    median and the 90th percentile of |margin|, so free of the margins' scale;
+    median and the 90th percentile of `|margin|`, so free of the margins' scale;
     `P(|p - 1/2| < 0.05)`; `P(b < 0)`; the mean Kullback-Leibler divergence from the best single
     strength, bits a vote, of `pbar` (a new respondent) and of each `p` (a known one); the share
     of `Var(log b)` that lies between groups; and how far individual strengths rest on the
     respondents' own votes: `1 - E[v_a] / Var(log b)` and `Var(m_a) / (Var(m_a) + E[v_a])`, `m_a`
     and `v_a` the posterior mean and variance of `log b_a` (`b_a` where it can be negative).
+
+    Where tastes differ p varies with taste too: relative disagreement is taken over the
+    comparisons of the data, with the share of `Var[p]` that is due to taste, the share of
+    respondents who prefer what most do not, and the divergence of each p from `pbar`; the last two
+    measures are those of memberships, or of coefficients. What needs a single margin is NaN.
 
     Args:
         run: A `Posterior`, an `xarray.DataTree` or the path of a run folder; or several of them,
@@ -62,7 +80,7 @@ def heterogeneity(run: Any) -> pd.DataFrame:
 
     Raises:
         StorageError: If a folder is no run, or a file of it is damaged.
-        UsageError: If it is something else, or a run of random tastes.
+        UsageError: If it is something else.
 
     Example:
         >>> import mixlogit as ml
@@ -76,9 +94,7 @@ def heterogeneity(run: Any) -> pd.DataFrame:
         table: pd.DataFrame = pd.concat(parts, names=["run"]).reset_index("run")
         return table.set_axis(range(len(table)))
     saved = read_run(run)
-    if saved.family == "tastes":
-        raise UsageError("A run of random tastes has no measures of strength; see its tastes().")
-    rows = list(_whole(saved))
+    rows = list(_where_tastes_differ(saved) if saved.tastes else _whole(saved))
     for column in saved.columns:
         rows += _by_group(saved, column)
     return pd.DataFrame(rows)
@@ -98,18 +114,65 @@ def _row(
 def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
     """Rows of the whole population."""
     people = Population.of(saved)
-    assert people is not None
     scope = "" if saved.panel else "a tail shape of the link, not a measure of people"
-    for measure, (draws, note) in _measures(people, _sizes(saved)).items():
+    if people is None:
+        found = {name: (None, _OWN) for name in MEASURES if name not in _OTHERS}
+        found |= {name: (saved.draws(name), "") for name in ("cv", "log_sd")}
+    else:
+        found = _measures(people, _sizes(saved))
+    for measure, (draws, note) in found.items():
         yield _row(measure, draws, note or scope)
     stats = saved.tree["sample_stats"].to_dataset() if "sample_stats" in saved.tree else {}
-    for measure in ("shrinkage", "reliability"):
+    for measure in _OTHERS[1:]:
         if measure in stats:
             draws = np.asarray(stats[measure].to_numpy())
             low = measure == "reliability" and draws.mean() < 0.5
             yield _row(measure, draws, "below 0.5: name no respondent" if low else "")
         else:
             yield _row(measure, None, "needs respondents that share a spread of strength")
+    for measure in ("disagreement", "taste_share", "minority"):
+        yield _row(measure, None, "one taste for all")
+
+
+def _where_tastes_differ(saved: Saved) -> Iterator[dict[str, Any]]:
+    """Rows of the whole population of a fit that lets tastes differ."""
+    stats = saved.tree["sample_stats"].to_dataset() if "sample_stats" in saved.tree else {}
+    strength = _strength_beside_taste(saved)
+    for measure in MEASURES:
+        if measure == "between_groups":
+            continue
+        if measure in strength:
+            yield _row(measure, *strength[measure])
+        elif measure not in OF_TASTES:
+            yield _row(measure, None, "tastes differ: a comparison has no one margin")
+        elif measure not in stats:
+            yield _row(measure, None, "the run keeps none; fit it again")
+        else:
+            draws = np.asarray(stats[measure].to_numpy())
+            yield _row(measure, draws, _taste_note(saved, measure, draws))
+
+
+def _taste_note(saved: Saved, measure: str, draws: Array) -> str:
+    if measure == "reliability" and draws.mean() < 0.5:
+        return "below 0.5: name no respondent"
+    if not saved.panel:
+        return "without respondents a shape of the choice probabilities, not a measure of people"
+    return ""
+
+
+def _strength_beside_taste(saved: Saved) -> dict[str, tuple[Array | None, str]]:
+    """Measures of strength alone: of the family within classes, or beside random tastes."""
+    if saved.draws("cv") is None:
+        return dict.fromkeys(_OF_STRENGTH, (None, "one strength for all"))
+    if saved.family != "tastes":
+        people = Population.of(saved)
+        assert people is not None
+        found = _measures(people, None)
+        return {name: found[name] for name in _OF_STRENGTH}
+    out: dict[str, tuple[Array | None, str]] = {
+        name: (saved.draws(name), "") for name in ("cv", "log_sd")
+    }
+    return out | dict.fromkeys(_OF_STRENGTH[2:], (None, "beside random tastes see cv"))
 
 
 def _by_group(saved: Saved, column: str) -> list[dict[str, Any]]:
@@ -119,7 +182,7 @@ def _by_group(saved: Saved, column: str) -> list[dict[str, Any]]:
     found = [_measures(each, sizes) for each in people if each is not None]
     if len(found) < len(labels):
         return []
-    respondents, comparisons = _counts(saved, column, len(labels))
+    respondents, comparisons = saved.counts(column)
     rows = []
     for measure in found[0]:
         each = [part[measure] for part in found]
@@ -182,6 +245,7 @@ def _measures(people: Population, sizes: Array | None) -> dict[str, tuple[Array 
 
 
 _NO_MARGINS = "the run keeps no margins of pairs"
+_OWN = "not known of a family of one's own"
 
 
 def _disagreement(people: Population, margin: float) -> Array:
@@ -235,16 +299,3 @@ def _sizes(saved: Saved) -> Array | None:
     if "constant_data" not in saved.tree or "margin" not in saved.tree["constant_data"]:
         return None
     return np.abs(np.asarray(saved.tree["constant_data"]["margin"].to_numpy(), dtype=np.float64))
-
-
-def _counts(saved: Saved, column: str, n_labels: int) -> tuple[Array, Array]:
-    """Respondents (units) and comparisons of each label; alike where the run does not say."""
-    known = saved.tree["constant_data"].to_dataset() if "constant_data" in saved.tree else {}
-    if f"group:{column}" not in known:
-        return np.ones(n_labels), np.ones(n_labels)
-    code = known[f"group:{column}"].to_numpy()
-    comparisons = np.bincount(code, minlength=n_labels).astype(np.float64)
-    if "unit" not in known:
-        return comparisons, comparisons
-    pairs = np.unique(np.stack([known["unit"].to_numpy(), code]), axis=1)
-    return np.bincount(pairs[1], minlength=n_labels).astype(np.float64), comparisons

@@ -206,10 +206,8 @@ def _mean_rows(saved: Saved, column: str) -> pd.DataFrame:
     assert draws is not None
     rows = dict(zip(saved.labels(column), draws.T, strict=True))
     rows["macro"] = draws.mean(-1)
-    constant = saved.tree["constant_data"]
-    if f"group:{column}" in constant:
-        size = np.bincount(constant[f"group:{column}"].to_numpy(), minlength=draws.shape[1])
-        rows["micro"] = draws @ (size / size.sum())
+    _, size = saved.counts(column)
+    rows["micro"] = draws @ (size / size.sum())
     q = {"q05": 0.05, "q25": 0.25, "q75": 0.75, "q95": 0.95}
     return pd.DataFrame(
         {

@@ -91,9 +91,10 @@ def plot_shrinkage(run: Any, ax: "Axes | None" = None) -> "Axes":
     if not len(saved.means) or "margin" not in constant or "unit" not in constant:
         raise UsageError("Shrinkage needs a panel of respondents, and margins or utilities.")
     ax = new_axes(ax, (5.6, 4.6))
-    kept = np.linspace(0, len(saved.means) - 1, min(_MOST, len(saved.means))).round().astype(int)
+    held = np.unique(constant["unit"].to_numpy())  # those whose votes the run keeps
+    kept = held[np.linspace(0, len(held) - 1, min(_MOST, len(held))).round().astype(int)]
     raw, after = raw_strengths(saved)[kept], saved.means[kept]
-    votes = np.bincount(constant["unit"].to_numpy())[kept]
+    votes = constant["votes"].to_numpy()[kept]
     low, high = _frame(raw, after)
     room = 0.06 * (high - low)
     for least, most, shape, shade in _thirds(votes):
@@ -173,7 +174,7 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
         raise UsageError("This run keeps no leave-one-out densities.")
     k = np.nan_to_num(stats["loo_k_hat"].to_numpy(), neginf=-0.5, posinf=2.0)
     ax = new_axes(ax, (5.6, 3.4))
-    x = np.bincount(saved.tree["constant_data"]["unit"]) if saved.panel else np.arange(len(k))
+    x = saved.tree["constant_data"]["votes"].to_numpy() if saved.panel else np.arange(len(k))
     high = k > _K_LIMIT
     kept = np.flatnonzero(~high)
     kept = kept[:: max(1, len(kept) // _MOST)]

@@ -23,7 +23,9 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw the probability of agreeing with a margin against its size, with binned votes.
 
     The curve is a new respondent's, `E_F[sigmoid(b m)]`, lapse rate included. Points are the
-    observed shares by |margin|, bars where the fit expects just those shares, 90 %.
+    observed shares by `|margin|`, bars where the fit expects just those shares, 90 %. A family
+    of one's own has points and bars only, and so have fits in which tastes differ, whose margins
+    are those of the mean taste.
 
     Args:
         run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
@@ -43,8 +45,8 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
         'size of the margin'
     """
     saved = read_run(run)
-    people = Population.of(saved)
-    if "bin_margin" not in saved.tree["constant_data"] or people is None:
+    people = None if saved.tastes else Population.of(saved)
+    if "bin_margin" not in saved.tree["constant_data"]:
         raise UsageError("A choice curve needs votes with margins other than 0.")
     at = saved.tree["constant_data"]["bin_margin"].to_numpy()
     observed = saved.tree["observed_data"]["agreeing"].to_numpy()
@@ -52,29 +54,29 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     assert made is not None
     ax = new_axes(ax)
     size = np.linspace(0.0, 1.06 * float(at.max()), _POINTS)
-    low, middle, high = np.quantile(_agreement(saved, people, size), [0.05, 0.5, 0.95], axis=0)
     ax.axhline(0.5, color=GREY, linewidth=0.8)
-    who = "respondent" if saved.panel else "vote"
-    ax.fill_between(size, low, high, color=BLUE, alpha=0.25, linewidth=0)
-    ax.plot(
-        size,
-        middle,
-        color=BLUE,
-        linewidth=2,
-        label=f"a new {who}, 90 % band",
-    )
+    if people is not None:
+        _draw_curve(ax, size, _agreement(saved, people, size), panel=saved.panel)
     least, most = np.quantile(made, [0.05, 0.95], axis=0)
     ax.vlines(at, least, most, color=ORANGE, linewidth=5, alpha=0.5,
               label="expected of these votes, 90 %")  # fmt: skip
     ax.plot(at, observed, "o", color="black", markersize=4, label="observed")
     ax.set_xlim(0, size[-1])
     ax.set_ylim(min(0.48, float(observed.min()) - 0.02), 1.0)
-    ax.set_xlabel("size of the margin")
+    ax.set_xlabel(f"size of the margin{' of the mean taste' if saved.tastes else ''}")
     ax.set_ylabel("share that agree with its sign")
     bare(ax)
     heading(ax, "Choice curve")
     legend_below(ax)
     return ax
+
+
+def _draw_curve(ax: "Axes", size: Array, p: Array, *, panel: bool) -> None:
+    """The median of `draw x size` probabilities with its band."""
+    low, middle, high = np.quantile(p, [0.05, 0.5, 0.95], axis=0)
+    ax.fill_between(size, low, high, color=BLUE, alpha=0.25, linewidth=0)
+    label = f"a new {'respondent' if panel else 'vote'}, 90 % band"
+    ax.plot(size, middle, color=BLUE, linewidth=2, label=label)
 
 
 def _agreement(saved: Saved, people: Population, size: Array) -> Array:

@@ -61,8 +61,11 @@ class Population:
             label: Position of the label.
 
         Returns:
-            The population; None where the run does not give it (classes by group).
+            The population; None where the run does not give it (classes by group, a family of
+            the user's own).
         """
+        if saved.family not in ("fixed", "classes", *DENSITIES):
+            return None
         of = f":{column}" if column else ""
         mean, cv = saved.draws(f"mean{of}"), saved.draws(f"cv{of}")
         strengths, shares = saved.draws("class_strength"), saved.draws("class_share")
@@ -127,9 +130,9 @@ class Population:
             at = np.minimum((below < share - 1e-12).sum(-1), self.strengths.shape[1] - 1)
             b = np.take_along_axis(self.strengths, order, -1)
             return np.asarray(b[np.arange(len(b)), at])
-        density = DENSITIES.get(self.family)
-        if density is None:
+        if self.family == "fixed":
             return self.mean
+        density = DENSITIES[self.family]
         found = density.quantile(share, self.mean, self.cv)
         return np.exp(found) if density.log_axis else found
 
@@ -156,8 +159,7 @@ class Population:
         """
         if self.strengths is not None and self.shares is not None:
             return self.strengths, self.shares
-        density = DENSITIES.get(self.family)
-        if density is None:
+        if self.family == "fixed":
             return self.mean[:, None], np.ones((len(self.mean), 1))
         weight = stats.norm.pdf(_Z)
         at = np.broadcast_to(weight / weight.sum(), (len(self.mean), len(_Z)))

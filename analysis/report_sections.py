@@ -10,7 +10,7 @@ import pandas as pd
 from mixlogit.analysis.density import DENSITIES
 from mixlogit.analysis.limits import limits, models_ties
 from mixlogit.analysis.material import Material
-from mixlogit.analysis.measures import MEASURES
+from mixlogit.analysis.measures import MEASURES, OF_TASTES
 from mixlogit.analysis.plots import describe_strength, plot_strength
 from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
 from mixlogit.analysis.plots_inference import plot_elbo, plot_elpd, plot_trace
@@ -24,18 +24,20 @@ from mixlogit.analysis.words import figure, interval_cells, parameter
 __all__ = ["SECTIONS"]
 
 _EXTREMES = 5
+_SHOWN = 30  # utilities in a table
 
 
 def verdict(run: Material) -> Section:
     """What was learnt, in three sentences."""
     said = list(run.summary["verdict"]["sentences"])
     found = run.measures
-    row = found.get("disagreement_median")
+    name = "disagreement" if run.saved.tastes else "disagreement_median"
+    row = found.get(name)
     if run.saved.panel and row is not None:
         low, high = figure(row["q05"]), figure(row["q95"])
         said.insert(
             1,
-            f"Relative disagreement at the median margin is {figure(row['mean'])} (90 %: {low} to "
+            f"{MEASURES[name].capitalize()} is {figure(row['mean'])} (90 %: {low} to "
             f"{high}): 0 if all respondents answered with the same probability, 1 if each were "
             "certain of an answer of their own.",
         )
@@ -101,10 +103,13 @@ def strength(run: Material) -> Section | None:
         head = ["parameter", *INTERVAL]
         return Section("strength", "Strength", tables=[Table(head, rows)]) if rows else None
     tables = [Table(["parameter", *INTERVAL], rows, "Posterior of the population")]
+    tables += _utilities(run)
     shown = [
         [MEASURES[name], *interval_cells(row)]
         for name, row in run.measures.items()
-        if name not in run.summary["parameters"] and not row["note"]
+        if name not in run.summary["parameters"]
+        and not row["note"]
+        and not (run.saved.tastes and name in OF_TASTES)
     ]
     alike = run.summary["family"] == "fixed"
     if run.saved.panel and shown and not alike:
@@ -123,6 +128,25 @@ def strength(run: Material) -> Section | None:
     words = describe_strength(run.saved)
     shown_as = picture("strength", lambda: plot_strength(run.saved), words, caption)
     return Section("strength", "Strength", tables=tables, pictures=[shown_as])
+
+
+def _utilities(run: Material) -> Iterator[Table]:
+    """Utilities of items, or weights of features, that are the same for all: the highest first."""
+    posterior = run.saved.tree["posterior"].to_dataset()
+    for name, axis in (("utility", "item"), ("weight", "feature")):
+        if name not in posterior or "class_" in posterior[name].dims:
+            continue
+        draws = posterior[name].transpose(axis, ...).to_numpy().reshape(posterior.sizes[axis], -1)
+        low, high = np.quantile(draws, [0.05, 0.95], axis=1)
+        found = pd.DataFrame(
+            {"mean": draws.mean(1), "sd": draws.std(1, ddof=1), "q05": low, "q95": high},
+            index=posterior[axis].to_numpy(),
+        ).sort_values("mean", ascending=False)
+        rows = [[str(label), *interval_cells(row)] for label, row in found[:_SHOWN].iterrows()]
+        more = f"; {len(found) - _SHOWN:,} lower ones are in posterior.nc"
+        caption = "Utilities" if axis == "item" else "Weights"
+        caption += ", the highest first" + (more if len(found) > _SHOWN else "")
+        yield Table([axis, *INTERVAL], rows, caption)
 
 
 def respondents(run: Material) -> Section | None:
@@ -202,6 +226,10 @@ def prediction(run: Material) -> Section:
     if elpd:
         per = f"a new {elpd['per']}"
         rows.append([f"elpd of {per}, nats", f"{elpd['estimate']:,.1f}", f"{elpd['se']:,.1f}"])
+    vote = run.summary.get("elpd_vote")
+    if vote:
+        words = "log score of a new vote of a known respondent, nats"
+        rows.append([words, f"{vote['estimate']:.4f}", f"{vote['se']:.4f}"])
     if held_out:
         rows.append(["log score of a held-out vote, nats", f"{held_out['log_score']:.4f}", ""])
         if "gain_millinats" in held_out:
@@ -249,6 +277,8 @@ def _of_votes(run: Material) -> Iterator[Picture]:
             f"{len(observed)} bins of the margin."
         )
         caption = "Points outside the orange bars mean that the shape of the curve is wrong."
+        if run.saved.tastes:
+            caption = "Points outside the orange bars: the fit misses how often people agree."
         yield picture("curve", lambda: plot_choice_curve(run.saved), words, caption)
     if "calibration_observed" in predictive:
         words = "Calibration: observed frequency of the likelier answer by predicted probability."

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mixlogit.analysis.material import Material
+from mixlogit.analysis.measures import OF_TASTES
 from mixlogit.analysis.plots_tastes import plot_memberships, plot_profiles
 from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
 from mixlogit.analysis.words import figure, interval_cells
@@ -28,6 +29,12 @@ def tastes(run: Material) -> Section:
         tables = [_population(run.summary["parameters"])]
         if len(run.tastes):
             tables.append(_individuals(run.tastes))
+    rows = [
+        [words, *interval_cells(run.measures[name])]
+        for name, words in OF_TASTES.items()
+        if run.saved.tastes and name in run.measures
+    ]
+    tables.append(Table(["measure", *INTERVAL], rows, "How much respondents differ"))
     return Section("tastes", "Taste against strength", text=text, tables=tables, pictures=pictures)
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run import refuse_damage
 
 __all__ = ["Saved", "read_run", "read_tree"]
 
@@ -37,9 +38,33 @@ class Saved:
         return bool(self.tree.attrs["panel"])
 
     @property
+    def tastes(self) -> bool:
+        """Whether tastes differ, in latent classes or at random."""
+        return bool(self.tree.attrs.get("tastes", self.family == "tastes"))
+
+    @property
     def n_comparisons(self) -> int:
         """Number of comparisons."""
+        if "votes" in self._constants():
+            return int(self._constants()["votes"].sum())
         return int(self.tree["observed_data"].sizes["comparison"])
+
+    def _constants(self) -> xr.Dataset:
+        """The design; empty where the run keeps none."""
+        kept = "constant_data" in self.tree
+        return self.tree["constant_data"].to_dataset() if kept else xr.Dataset()
+
+    def counts(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Respondents (units) and comparisons of each label; alike where the run does not say."""
+        known, n = self._constants(), len(self.labels(column))
+        if f"panel_group:{column}" in known:
+            code = known[f"panel_group:{column}"].to_numpy()
+            sizes = np.bincount(code, known["votes"].to_numpy(), n)
+            return np.bincount(code, minlength=n).astype(np.float64), sizes.astype(np.float64)
+        if f"group:{column}" not in known:
+            return np.ones(n), np.ones(n)
+        sizes = np.bincount(known[f"group:{column}"].to_numpy(), minlength=n)
+        return sizes.astype(np.float64), sizes.astype(np.float64)
 
     @property
     def columns(self) -> list[str]:
@@ -88,6 +113,7 @@ def read_tree(run: Any) -> xr.DataTree:
         raise UsageError(
             f"Expected a Posterior, a DataTree or a run folder but got {type(run).__name__}."
         )
+    refuse_damage(run)
     file = _file(Path(run), "posterior.nc")
     try:
         with xr.open_datatree(file, engine="h5netcdf") as opened:

@@ -10,6 +10,7 @@ Linux, the peak memory of a step beyond weights, gradients and the optimiser's s
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -167,8 +168,8 @@ def make_objectives() -> dict[str, Objective]:
     }
 
 
-def print_times(rounds: int, folder: str) -> None:
-    """Steps in turn, and what the objectives alone take."""
+def times(rounds: int, folder: str) -> tuple[dict[str, list[float]], dict[str, float]]:
+    """Seconds of each variant's steps, taken in turn, and of the objectives alone."""
     scorer, objectives = Scorer(make_model()), make_objectives()
     optimiser = make_optimiser(scorer.model)
     steps = {name: our_step(scorer, optimiser, one) for name, one in objectives.items()}
@@ -183,22 +184,37 @@ def print_times(rounds: int, folder: str) -> None:
             step(batch, index)
             if turn:  # the first one warms up
                 taken[name].append(time.process_time() - begin)
+    return taken, {name: alone(objective) for name, objective in objectives.items()}
+
+
+def print_times(taken: dict[str, list[float]], objectives: dict[str, float]) -> None:
+    """What `times` found."""
     for name, seconds in taken.items():
         ratio = median(own / fixed for own, fixed in zip(seconds, taken["fixed"], strict=True))
         line = f"{name:36} {1000 * median(seconds):7.0f} ms  {ratio:.3f} of fixed strength"
         if name in objectives:
-            line += f"; {1000 * alone(objectives[name]):4.1f} ms for the objective"
+            line += f"; {1000 * objectives[name]:4.1f} ms for the objective"
         print(line, flush=True)
 
 
-def print_peak(name: str, folder: str) -> None:
-    """Peak memory of one variant, in a process that has done nothing else."""
+def peak_of(name: str, folder: str) -> float:
+    """Peak memory of one variant, MiB, in a process that has done nothing else."""
     model = make_model()
     if name == TRL:
         step = trl_step(model, folder)
     else:
         step = our_step(Scorer(model), make_optimiser(model), make_objectives()[name])
-    print(f"{name:36} {peak(step, model):7.0f} MiB", flush=True)
+    return peak(step, model)
+
+
+def peaks() -> dict[str, float]:
+    """Peak memory of every variant, each in a process of its own, MiB."""
+    out = {}
+    for name in (*VARIANTS, TRL):
+        command = [sys.executable, __file__, "--peak", name]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        out[name] = float(done.stdout.splitlines()[-1])
+    return out
 
 
 def main() -> None:
@@ -206,16 +222,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--peak", choices=[*VARIANTS, TRL], help="only the memory of this one")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         if chosen.peak is not None:
-            print_peak(chosen.peak, folder)
+            print(peak_of(chosen.peak, folder))
             return
-        print_times(chosen.rounds, folder)
-    if sys.platform == "linux":
-        for name in (*VARIANTS, TRL):
-            subprocess.run([sys.executable, __file__, "--peak", name], check=True)
+        taken, objectives = times(chosen.rounds, folder)
+    memory = peaks() if sys.platform == "linux" else {}
+    if chosen.json:
+        print(json.dumps({"seconds": taken, "peak": memory}))
+        return
+    print_times(taken, objectives)
+    for name, value in memory.items():
+        print(f"{name:36} {value:7.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--comparisons", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--prompt", type=int, default=89)
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument("--memory-of", default=None, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -188,9 +189,15 @@ def main() -> None:
     if options.memory_of is not None:
         print_memory(options.memory_of, options.comparisons, options.prompt)
         return
-    for prompt in (options.prompt, 4 * options.prompt):
+    lengths = options.prompt, 4 * options.prompt
+    tables = {n: compare(options.comparisons, n, options.rounds) for n in lengths}
+    if options.json:
+        named = [tables[n].reset_index(names="way").assign(prompt=n) for n in lengths]
+        print(pd.concat(named).to_json(orient="records"))
+        return
+    for prompt, table in tables.items():
         print(f"prompt of {prompt} tokens, two answers of about 53")
-        print(compare(options.comparisons, prompt, options.rounds).round(3).to_string())
+        print(table.round(3).to_string())
 
 
 if __name__ == "__main__":

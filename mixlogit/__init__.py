@@ -24,6 +24,7 @@ _PUBLIC = {
     "Posterior": "mixlogit.models",
     "Priors": "mixlogit.models",
     "RandomTastes": "mixlogit.models",
+    "add_family": "mixlogit.choice",
     "check_strength_family": "mixlogit.choice",
     "compare": "mixlogit.models",
     "data_card": "mixlogit.data",
@@ -44,6 +45,7 @@ _PUBLIC = {
     "schemas": "mixlogit.data",
     "simulate": "mixlogit.data",
     "simulate_texts": "mixlogit.data",
+    "streamed": "mixlogit.data",
     "strength": "mixlogit.choice",
     "texts": "mixlogit.data",
 }

@@ -9,6 +9,7 @@ __all__ = [
     "Interrupted",
     "MixlogitError",
     "NumericsWarning",
+    "OtherProcess",
     "StorageError",
     "UsageError",
 ]
@@ -44,6 +45,7 @@ class MixlogitError(Exception):
         self.file = None if file is None else str(file)
         self.row = row
         self.column = column
+        self.alone = False  # whether only this process of several knows of it
 
     def to_dict(self) -> dict[str, object]:
         """The error as the command line's `--json` writes it."""
@@ -81,6 +83,13 @@ class Interrupted(MixlogitError):
 
     code = "interrupted"
     exit_code = 130
+
+
+class OtherProcess(MixlogitError):
+    """Another process of the same run failed, and says why; exit code 0, as it has its own."""
+
+    code = "other"
+    exit_code = 0
 
 
 class DataWarning(UserWarning):

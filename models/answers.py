@@ -1,5 +1,6 @@
 """Every answer that a comparison or choice set could have got, and its probability."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from mixlogit.models.outcome_problem import padded_sets
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled
 
-__all__ = ["Answers", "answers_of"]
+__all__ = ["Answers", "answers_of", "possible_answers"]
 
 _FIRST = torch.tensor([[1], [-1]])
 
@@ -36,7 +37,7 @@ class Answers:
         recorded: Share of the recorded answer, `answer x judgement`; half a tie each way.
     """
 
-    problem: Problem
+    problem: Any
     model: TieModel | None
     direction: Tensor
     level: Tensor
@@ -57,6 +58,10 @@ class Answers:
         if data.features is not None:
             return torch.as_tensor(data.features @ values[0] * factor).view(-1)
         return torch.as_tensor((values[0, data.item_a] - values[0, data.item_b]) * factor).view(-1)
+
+    def direction_of(self, rows: Tensor) -> Tensor:
+        """Direction of every answer to some judgements: `answer x row`."""
+        return self.direction.expand(-1, self.recorded.shape[1])[:, rows]
 
     def sizes(self, margin: Tensor) -> Tensor:
         """Signed margin of the first; of choice sets by how much it leads the next."""
@@ -101,23 +106,34 @@ class Answers:
 
 
 def answers_of(problem: Problem, joint: LogJoint, theta: Tensor) -> Answers:
-    """The answers of a problem.
+    """The answers of a problem of one taste.
 
     Args:
         problem: The data.
         joint: The fitted program.
         theta: Draws, `draw x 1 x parameter`, for the mean utilities of choice sets.
     """
+    model = getattr(joint.likelihood, "model", None)
+    return possible_answers(problem, model, [joint.sampled(one) for one in theta.split(1)])
+
+
+def possible_answers(problem: Any, model: Any, sampled: Sequence[Sampled]) -> Answers:
+    """The answers to the judgements of any data.
+
+    Args:
+        problem: The data.
+        model: Outcome model, or None.
+        sampled: Draws whose mean utilities say which alternative of a choice set is first.
+    """
     data: Any = problem.data
     if isinstance(data, ChoiceSets):
-        margin = torch.stack([_set_margins(data, joint.sampled(one)) for one in theta.split(1)])
+        margin = torch.stack([_set_margins(data, one) for one in sampled])
         favourite = margin.mean(0).argmin(-1)
         n, top = margin.shape[1:]
         direction = torch.where(torch.arange(top).unsqueeze(-1) == favourite, 1, -1)
         recorded = torch.zeros(top, n, dtype=torch.float64)
         recorded[0] = 1.0  # the chosen alternative stands first
         return Answers(problem, None, direction, torch.ones(top, dtype=torch.long), recorded)
-    model = getattr(joint.likelihood, "model", None)
     if model is None:
         recorded = torch.stack([data.outcome, 1 - data.outcome])
         return Answers(problem, None, _FIRST, torch.ones(2, dtype=torch.long), recorded)

@@ -22,7 +22,8 @@ class Reliability:
         observed: Frequencies there, by isotonic regression.
         low: 5 % quantile of these where the probabilities are right.
         high: 95 % quantile.
-        miscalibration: Brier score of the probabilities less that of the regression.
+        miscalibration: Brier score of the probabilities less that of the regression, and less
+            the optimism.
         p_value: Of the miscalibration, where the probabilities are right.
     """
 
@@ -34,7 +35,9 @@ class Reliability:
     p_value: float
 
 
-def reliability(probability: Array, first: Array, *, seed: int = 0) -> Reliability:
+def reliability(
+    probability: Array, first: Array, *, seed: int = 0, optimism: float = 0.0
+) -> Reliability:
     """Compare probabilities with what happened.
 
     The pool-adjacent-violators curve with its consistency band, and the miscalibration component
@@ -46,6 +49,10 @@ def reliability(probability: Array, first: Array, *, seed: int = 0) -> Reliabili
         probability: Of the first response, a vector.
         first: Whether it was preferred, a vector of 0 and 1, or 0.5 for ties.
         seed: Seed of the band.
+        optimism: How much of the miscalibration is put down to leaving out: what the
+            probabilities lose in Brier score by it. Where a few votes settle a probability (of
+            one class on two items, say) these move together when each is left out, and the
+            regression wins all of it back.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -65,7 +72,7 @@ def reliability(probability: Array, first: Array, *, seed: int = 0) -> Reliabili
     p = both[rank]
     curves = np.stack([isotonic_regression(one).x for one in votes])
     gain = ((votes - p) ** 2 - (votes - curves) ** 2).mean(-1)
-    value, under = float(gain[0]), gain[1:]
+    value, under = max(0.0, float(gain[0]) - optimism), gain[1:]
     shape = under.mean() ** 2 / max(under.var(), 1e-300)  # a gamma has their moments
     p_value = float(stats.gamma.sf(value, shape, scale=under.mean() / shape))
     knots = np.linspace(0, len(p) - 1, min(_KNOTS, len(p))).round().astype(int)

@@ -1,65 +1,52 @@
 """Can a fit be believed? Predictions against the data, sensitivity, identification: checks."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from mixlogit.models.calibration import Reliability, reliability
-from mixlogit.models.identify import Identified, Information, identify
+from mixlogit.models.diagnosis_checks import (
+    identification_checks,
+    prediction_checks,
+    respondent_checks,
+    sensitivity_checks,
+    vote_checks,
+)
+from mixlogit.models.identify import (
+    Identified,
+    Information,
+    identify,
+    information_at_mode,
+    rescaling_error,
+)
 from mixlogit.models.individual import Individuals
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.leave_out import units_left_out
+from mixlogit.models.leave_out import LeftOut, units_left_out
 from mixlogit.models.parameters import Named
-from mixlogit.models.predictive import Predicted, predict
+from mixlogit.models.predictive import Predicted, Predictor, predict
 from mixlogit.models.problem import Problem
 from mixlogit.models.replicated import Replicated, compare_with_replicates
-from mixlogit.models.sensitivity import population_log_prior, power_sensitivity
+from mixlogit.models.sensitivity import population_log_prior
+from mixlogit.models.strength_predictor import StrengthPredictor
+from mixlogit.models.taste_measures import taste_measures
 from mixlogit.models.thin import thinned
 from mixlogit.models.verdict import Check
+from mixlogit.models.votes_left_out import VOTE_DRAWS, VotesLeftOut, votes_left_out
 
-__all__ = ["Diagnosis", "LeftOut", "diagnose"]
+__all__ = [
+    "Diagnosis",
+    "Seen",
+    "diagnose",
+    "diagnose_strength",
+    "diagnose_tastes",
+]
 
 Array = NDArray[np.float64]
-_P = 0.005  # a clean fit with five such checks fails one of them in a fortieth of all cases
-_SENSITIVE, _NOTABLE = 0.15, 0.05  # sensitivity to a power of the prior, of the likelihood
-_HIGH, _NAMED = 0.05, 3  # share of respondents with a high k, and how many of them are named
-_WORDS = {
-    "agreeing": "The share that agrees with the margin is not what the fit expects at every size "
-    "of margin: try --lapse, another --family, or margins on another scale.",
-    "respondent_sd": "Respondents differ more or less in how often they agree with the margins "
-    "than the fit expects: try another --family (normal or classes allow reversed respondents).",
-    "taste": "Votes of one respondent deviate together in some direction: people differ in taste, "
-    "and strength alone misleads; compare with random tastes (--random).",
-    "tied": "Ties are not as frequent as the fit expects at every size of margin: try the other "
-    "--ties model, or --width.",
-    "mean_grade": "Grades do not rise with the margin as the fit expects: try --width, or leave "
-    "them out.",
-}
-_NAMES = {
-    "agreeing": "agreement by margin",
-    "respondent_sd": "spread between respondents",
-    "taste": "taste in residuals",
-    "tied": "ties by margin",
-    "mean_grade": "grades by margin",
-}
-
-
-@dataclass(frozen=True, eq=False)
-class LeftOut:
-    """Leaving out one unit: a respondent, or a comparison where there is no panel.
-
-    Attributes:
-        elpd: Log predictive density given all others, a `unit`-vector, nats.
-        k_hat: Pareto k of it, a `unit`-vector.
-        limit: Largest k to trust.
-    """
-
-    elpd: Array
-    k_hat: Array
-    limit: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +59,12 @@ class Diagnosis:
         calibration: Reliability of the predictions; None with weights, or with fewer than 50
             judgements.
         left_out: Leaving out units, where their log-likelihood is kept.
+        votes: Leaving out single votes of a panel.
         identified: What the data identify.
         log_prior: Of the population's parameters, `chain x draw`.
-        shrinkage: Weight of the own votes in individual strengths, by kept draw.
-        reliability: Of individual strengths, by kept draw.
+        measures: Measures of heterogeneity where tastes differ, by kept draw.
+        shrinkage: Weight of the own votes in individual strengths or tastes, by kept draw.
+        reliability: Of these, by kept draw.
         checks: Value, threshold, verdict, advice.
     """
 
@@ -83,14 +72,20 @@ class Diagnosis:
     replicated: Replicated
     calibration: Reliability | None
     left_out: LeftOut | None
+    votes: VotesLeftOut | None
     identified: Identified
     log_prior: Array
+    measures: Mapping[str, Array]
     shrinkage: Array | None
     reliability: Array | None
     checks: list[Check]
 
+    def vote_record(self) -> dict[str, Any] | None:
+        """Density of a new vote of a known respondent, for the record; None without a panel."""
+        return None if self.votes is None else self.votes.record()
 
-def diagnose(
+
+def diagnose_strength(
     problem: Problem,
     joint: LogJoint,
     inferred: Inferred,
@@ -100,7 +95,7 @@ def diagnose(
     with_lapse: Information | None,
     seed: int,
 ) -> Diagnosis:
-    """Look at a fit from every side.
+    """Look at a fit of strength from every side.
 
     Args:
         problem: The data.
@@ -112,43 +107,145 @@ def diagnose(
         with_lapse: What the model with a lapse rate identifies.
         seed: Seed of replicates and bands.
     """
-    theta = inferred.theta.squeeze(-2)
-    flat = theta.reshape(-1, 1, joint.size)
-    with torch.no_grad():
-        log_prior = population_log_prior(joint, flat).reshape(theta.shape[:2]).numpy()
-    predicted = predict(problem, joint, flat, found, seed)
-    replicated = compare_with_replicates(problem, predicted)
-    calibration = _calibration(predicted, seed) if problem.data.weight is None else None
-    left_out = None if log_likelihood is None else LeftOut(*units_left_out(log_likelihood))
-    identified = identify(problem, joint, inferred, *named, with_lapse)
+    flat = inferred.theta.reshape(-1, 1, joint.size)
+    predictor = StrengthPredictor.of(problem, joint, flat, found)
+    voter = None
+    if problem.panel:
+        some = flat[thinned(len(flat), VOTE_DRAWS)]
+        voter = StrengthPredictor(problem, joint, some, None, predictor.answers)
+    identified = identify(
+        problem,
+        information_at_mode(joint, inferred),
+        with_lapse,
+        named[0].values,
+        named[1].values,
+        rescaling_error(problem, joint, inferred.theta),
+    )
+    watched = {name: named[0].values[name] for name in ("mean", "cv") if name in named[0].values}
     shrinkage, reliable = _individual(problem, joint, found)
+    seen = Seen(predictor, voter, identified, watched, {}, shrinkage, reliable, tastes=False)
+    return diagnose(problem, joint, inferred, seen, log_likelihood, seed)
+
+
+def diagnose_tastes(
+    problem: Any,
+    joint: LogJoint,
+    inferred: Inferred,
+    predictor: Predictor,
+    named: tuple[Mapping[str, Array], Mapping[str, Array]],
+    log_likelihood: NDArray[np.float32] | None,
+    seed: int,
+    labels: Mapping[str, Sequence[str]] | None = None,
+) -> Diagnosis:
+    """Look at a fit in which tastes differ from every side.
+
+    Args:
+        problem: The data.
+        joint: The fitted program.
+        inferred: Its result.
+        predictor: Draws, `VOTE_DRAWS` of them or fewer.
+        named: Posterior and prior of the population's parameters, `chain x draw` each.
+        log_likelihood: Of units, `chain x draw x unit`.
+        seed: Seed of replicates and bands.
+        labels: Names of the numbers of a site that has several.
+    """
+    identified = identify(problem, information_at_mode(joint, inferred, labels), None, *named)
+    watched = {
+        name: value for name, value in named[0].items() if name.startswith(("sd[", "share[", "cv"))
+    }
+    measures = {name: value.numpy() for name, value in taste_measures(predictor, seed).items()}
+    individual = measures.pop("shrinkage"), measures.pop("reliability")
+    voter = predictor if problem.panel else None
+    seen = Seen(predictor, voter, identified, watched, measures, *individual, tastes=True)
+    return diagnose(problem, joint, inferred, seen, log_likelihood, seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is particular to one kind of fit.
+
+    Attributes:
+        predictor: The draws that predict.
+        voter: Draws at which votes are left out; None without a panel.
+        identified: What the data identify.
+        watched: Parameters that the prior should not move, `chain x draw` each, by name.
+        measures: Measures of heterogeneity where tastes differ, by name, `kept`-vectors.
+        shrinkage: Of individuals, by kept draw.
+        reliability: Of individuals, by kept draw.
+        tastes: Whether tastes differ.
+    """
+
+    predictor: Predictor
+    voter: Predictor | None
+    identified: Identified
+    watched: Mapping[str, Array]
+    measures: Mapping[str, Array]
+    shrinkage: Array | None
+    reliability: Array | None
+    tastes: bool
+
+
+def diagnose(
+    problem: Any,
+    joint: LogJoint,
+    inferred: Inferred,
+    seen: Seen,
+    log_likelihood: NDArray[np.float32] | None,
+    seed: int,
+) -> Diagnosis:
+    """Look at a fit of any kind from every side.
+
+    Args:
+        problem: The data.
+        joint: The fitted program.
+        inferred: Its result.
+        seen: What is particular to its kind.
+        log_likelihood: Of units, `chain x draw x unit`.
+        seed: Seed of replicates and bands.
+    """
+    theta = inferred.theta.squeeze(-2)
+    with torch.no_grad():
+        flat = theta.reshape(-1, 1, joint.size)
+        log_prior = population_log_prior(joint, flat).reshape(theta.shape[:2]).numpy()
+    predicted = predict(problem, seen.predictor, seed)
+    replicated = compare_with_replicates(problem, predicted, tastes=seen.tastes)
+    calibration = None
+    if predicted.single:
+        calibration = _calibration(predicted, seed, tastes=seen.tastes)
+    left_out = None if log_likelihood is None else units_left_out(log_likelihood)
+    votes = None if seen.voter is None else votes_left_out(problem, seen.voter, predicted)
     checks = [
-        *_sensitivity(named[0], log_prior, log_likelihood),
-        *_identification(identified),
-        *_predictions(replicated, calibration),
-        *_influence(problem, left_out),
+        *sensitivity_checks(seen.watched, log_prior, log_likelihood),
+        *identification_checks(seen.identified),
+        *prediction_checks(replicated, calibration, tastes=seen.tastes),
+        *respondent_checks(problem, left_out),
+        *vote_checks(problem, votes),
     ]
     return Diagnosis(
         predicted,
         replicated,
         calibration,
         left_out,
-        identified,
+        votes,
+        seen.identified,
         log_prior,
-        shrinkage,
-        reliable,
+        seen.measures,
+        seen.shrinkage,
+        seen.reliability,
         checks,
     )
 
 
-def _calibration(predicted: Predicted, seed: int) -> Reliability | None:
+def _calibration(predicted: Predicted, seed: int, *, tastes: bool) -> Reliability | None:
     answers, rows = predicted.answers, predicted.rows
-    direction, recorded = answers.direction, answers.recorded
-    first = torch.where(direction > 0, recorded, 0.0).sum(0)[rows]
-    decided = torch.where(direction != 0, recorded, 0.0).sum(0)[rows] > 0
+    direction, recorded = answers.direction_of(rows), answers.recorded[:, rows]
+    first = torch.where(direction > 0, recorded, 0.0).sum(0)
+    decided = torch.where(direction != 0, recorded, 0.0).sum(0) > 0
     if int(decided.sum()) < 50:
         return None
-    return reliability(predicted.without[decided].numpy(), first[decided].numpy(), seed=seed)
+    y, p, own = (x[decided].numpy() for x in (first, predicted.without, predicted.first))
+    optimism = float(((y - p) ** 2 - (y - own) ** 2).mean()) if tastes else 0.0
+    return reliability(p, y, seed=seed, optimism=max(0.0, optimism))
 
 
 def _individual(
@@ -171,75 +268,3 @@ def _individual(
     shrinkage = 1 - within / population.clamp_min(1e-12)
     reliable = between / (between + within).clamp_min(1e-300)
     return shrinkage.clamp(0.0, 1.0).numpy(), reliable.numpy()
-
-
-def _sensitivity(
-    named: Named, log_prior: Array, log_likelihood: NDArray[np.float32] | None
-) -> list[Check]:
-    """Whether the prior moves mean or spread."""
-    values = {name: named.values[name] for name in ("mean", "cv") if name in named.values}
-    if not values:
-        return []
-    found = {
-        name: power_sensitivity(value.reshape(-1), log_prior.reshape(-1))
-        for name, value in values.items()
-    }
-    name = max(found, key=lambda key: found[key])
-    advice = f"Prior and data disagree about {name}: set its prior with care (--prior-...)."
-    if log_likelihood is not None:
-        total = log_likelihood.sum(-1, dtype=np.float64)
-        kept = thinned(values[name].shape[1], total.shape[1])
-        data = power_sensitivity(values[name][:, kept].reshape(-1), total.reshape(-1))
-        if data < _NOTABLE:
-            advice = f"The prior decides about {name}, not the data: collect more votes."
-    ok = found[name] <= _SENSITIVE
-    return [Check("prior sensitivity", found[name], _SENSITIVE, ok, advice)]
-
-
-def _identification(found: Identified) -> list[Check]:
-    """Whether the data weigh more than the prior in every direction, at any scale of margins."""
-    checks = []
-    if found.information is not None:
-        least = found.information.eigenvalues[0]
-        parts = zip(found.information.parameters, found.information.weakest, strict=True)
-        names = " and ".join(name for name, share in parts if abs(share) > 0.5)
-        advice = f"The data cannot tell {names} apart from the prior; fix one, or collect more."
-        checks.append(Check("information in the data", least, 1.0, least >= 1.0, advice))
-    if found.rescaled is not None:
-        advice = "Report this data set: the answer depends on the unit of the margins."
-        ok = found.rescaled <= 0.01
-        checks.append(Check("rescaled margins", found.rescaled, 0.01, ok, advice))
-    return checks
-
-
-def _predictions(found: Replicated, calibration: Reliability | None) -> list[Check]:
-    """Whether the fit replicates its data, and its probabilities are right."""
-    checks = [
-        Check(_NAMES[name], p, _P, p >= _P, _WORDS[name]) for name, p in found.p_value.items()
-    ]
-    if calibration is not None:
-        p = calibration.p_value
-        advice = "Predicted probabilities are not right: see the calibration curve; try --lapse."
-        checks.append(Check("calibration", p, _P, p >= _P, advice))
-    return checks
-
-
-def _influence(problem: Problem, found: LeftOut | None) -> list[Check]:
-    """Whether single respondents weigh so much that leaving them out cannot be computed.
-
-    Without a panel there is no such check: one comparison weighs next to nothing, and the tail of
-    weights that are all alike has no meaning.
-    """
-    if found is None or not problem.panel:
-        return []
-    high = np.flatnonzero(found.k_hat > found.limit)
-    share = len(high) / len(found.k_hat)
-    labels = problem.unit_labels()
-    worst = high[np.argsort(-found.k_hat[high])][:_NAMED]
-    names = ", ".join(labels[unit] for unit in worst)
-    more = f" and {len(high) - _NAMED} more" if len(high) > _NAMED else ""
-    advice = (
-        f"Respondents {names}{more} weigh so much that the elpd is not to be trusted: look at "
-        "them, or fit without."
-    )
-    return [Check("share of high leave-one-out k", share, _HIGH, share <= _HIGH, advice)]

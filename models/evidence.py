@@ -81,7 +81,7 @@ def weigh_evidence(
     With more than 60,000 rows a random part of the respondents is weighed: there the evidence
     for any spread worth speaking of is overwhelming, and the lapse rate's table stays small.
     """
-    if len(problem.index) > _MOST and problem.data.kind == "margin":
+    if problem.n_rows > _MOST and problem.data.kind == "margin":
         problem = problem.part(_MOST, seed)
         joint = problem.joint(family, lapse=fitted[0].spec.lapse)
         fitted = joint, infer(joint, chains=2, seed=seed, method="evidence")

@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 
 from mixlogit.choice import FAMILIES, strength
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
+from mixlogit.models.arguments import check_kinds
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
-from mixlogit.models.diagnose import diagnose
+from mixlogit.models.diagnose import diagnose_strength
 from mixlogit.models.evidence import Evidence, weigh_evidence
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
@@ -29,6 +30,7 @@ from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import CovariateDesign
+from mixlogit.models.streamed_problem import refuse_streamed
 from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste_classes
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
@@ -43,7 +45,7 @@ CHAINS = 4
 
 
 def fit(
-    data: Comparisons | ChoiceSets,
+    data: Comparisons | ChoiceSets | Streamed,
     family: str | None = None,
     *,
     tastes: int = 1,
@@ -67,7 +69,7 @@ def fit(
     """The posterior of strength and of tastes, individuals integrated out.
 
     Args:
-        data: Comparisons or choice sets. Latent utilities carry the scale: mean strength is 1.
+        data: Comparisons, choice sets or streamed votes. With latent utilities the mean is 1.
         family: A strength family; default "lognormal", and "fixed" with tastes of either kind.
         tastes: Latent classes of taste, 1 to 6, each with utilities of its own.
         random: Coefficients that differ between respondents, as `RandomTastes` takes them.
@@ -79,13 +81,13 @@ def fit(
         context: A formula of group columns with effects on the strength of a comparison.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
-        contrarians: Give its first class a negative strength.
+        contrarians: Whether its first class has a negative strength.
         priors: Of parameters.
         inference: "auto", "nuts", "laplace" (normal, uncorrected) or, for random tastes, "svi".
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
         seed: Of draws and starts.
-        progress: Called with a stage, steps done and steps in all.
+        progress: Called with a stage, steps done and steps in all; `print` will do.
 
     Raises:
         UsageError: For arguments that cannot be used.
@@ -97,7 +99,7 @@ def fit(
     """
     shape = priors, classes, contrarians, ties, width, covariates, context
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
-    family = _check_arguments(family, options, draws, inference)
+    family = _check_arguments(data, family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
     run = _fit_tastes if random else _fit_classes if tastes > 1 else _run
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
@@ -120,7 +122,7 @@ class _Options:
     covariates: Covariates | None
     context: str
 
-    def problem(self, data: Comparisons | ChoiceSets) -> Problem:
+    def problem(self, data: Comparisons | ChoiceSets | Streamed) -> Problem:
         """The problem of a fit without random tastes."""
         return make_problem(
             data,
@@ -185,7 +187,7 @@ def _fit_classes(
 
 
 def _run(
-    data: Comparisons | ChoiceSets,
+    data: Comparisons | ChoiceSets | Streamed,
     family: str,
     lapse: bool,
     options: _Options,
@@ -195,7 +197,7 @@ def _run(
     problem = options.problem(data)
     seed, progress = sampler.seed, sampler.progress
     clock = _Clock()
-    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
+    with few_threads(problem.n_rows), torch.random.fork_rng(devices=[]):
         joint = problem.joint(family, lapse=lapse)
         clock.stop("table")
         inferred = sampler.infer(joint)
@@ -206,11 +208,18 @@ def _run(
             fitted = (joint, inferred)
             weighed = weigh_evidence(problem, family, fitted, seed=seed, progress=progress)
             clock.stop("evidence")
+        if progress is not None:
+            progress("checks", 0, 1)
         return _result(problem, joint, inferred, weighed, seed, clock)
 
 
-def _check_arguments(family: str | None, options: _Options, draws: int, inference: str) -> str:
+def _check_arguments(
+    data: object, family: str | None, options: _Options, draws: int, inference: str
+) -> str:
     """The family; refuses arguments that cannot be used."""
+    check_kinds(data, options.priors)
+    if isinstance(data, Streamed):
+        refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
     if family is None:
         family = "fixed" if options.random or options.tastes > 1 else "lognormal"
     if not 1 <= options.tastes <= MOST_TASTES:
@@ -272,10 +281,9 @@ def _result(
         strengths = strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
     clock.stop("strengths")
-    with_lapse = None if weighed is None else weighed.with_lapse
-    both = named, prior
-    looked = diagnose(problem, joint, inferred, both, found, log_likelihood, with_lapse, seed)
-    tree = make_tree(problem, joint, inferred, both, log_likelihood, looked)
+    both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
+    looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
+    tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
     verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
@@ -283,11 +291,12 @@ def _result(
         "family": joint.spec.family,
         "panel": problem.panel,
         "lapse": joint.spec.lapse,
-        "n": counts(problem.data),
+        "n": counts(problem.whole),
         "parameters": _parameters(named),
         "groups": _groups(named, problem),
         "tastes": {},
         "elpd": elpd(tree, panel=problem.panel),
+        "elpd_vote": looked.vote_record(),
         "identified": looked.identified.to_dict(),
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
@@ -354,7 +363,7 @@ def _held_out(
     problem: Problem, joint: LogJoint, flat: torch.Tensor, test: Comparisons, seed: int
 ) -> dict[str, Any]:
     """Score held-out votes by the fit and by one strength for all."""
-    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
+    with few_threads(problem.n_rows), torch.random.fork_rng(devices=[]):
         score = held_out_log_scores(problem, joint, flat, test)
         fixed = problem.joint("fixed", lapse=joint.spec.lapse)
         alone = infer(fixed, chains=1, draws=500, seed=seed, method="evidence")

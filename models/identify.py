@@ -1,6 +1,6 @@
-"""What the data say about mean, spread and lapse rate, apart from the prior."""
+"""What the data say about mean, spreads, lapse rate and shares, apart from the prior."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,21 @@ import torch
 from torch import Tensor
 
 from mixlogit.models.infer import Inferred
-from mixlogit.models.joint import LogJoint
-from mixlogit.models.parameters import Named
+from mixlogit.models.joint import LogJoint, Site
 from mixlogit.models.problem import Problem
+from mixlogit.models.taste_classes import SHARE_SD
 from mixlogit.models.thin import thinned
 
-__all__ = ["Identified", "Information", "identify", "information_at_mode"]
+__all__ = ["Identified", "Information", "identify", "information_at_mode", "rescaling_error"]
 
-_SITES = {"log_mean": "mean", "normal_cv": "cv", "normal_lapse": "lapse"}
+# site -> what it says of the population; sites of several numbers have one for each
+_SITES = {
+    "log_mean": "mean",
+    "normal_cv": "cv",
+    "normal_lapse": "lapse",
+    "normal_sds": "sd",
+    "taste_logits": "shares",
+}
 _DRAWS, _ROWS = 8, 20_000
 
 
@@ -82,12 +89,15 @@ class Identified:
         return out
 
 
-def information_at_mode(joint: LogJoint, inferred: Inferred) -> Information | None:
-    """The data's information about (mean, cv, lapse) at the mode, others integrated out.
+def information_at_mode(
+    joint: LogJoint, inferred: Inferred, labels: Mapping[str, Sequence[str]] | None = None
+) -> Information | None:
+    """The data's information about spreads, mean, lapse rate, shares, others integrated out.
 
     Args:
         joint: A fitted program.
         inferred: Its result.
+        labels: Names of the numbers of a site that has several.
 
     Returns:
         None where the program has none of these parameters.
@@ -95,8 +105,26 @@ def information_at_mode(joint: LogJoint, inferred: Inferred) -> Information | No
     sites = [site for site in joint.sites if site.name in _SITES]
     if not sites:
         return None
-    names = tuple(_SITES[site.name] for site in sites)
-    index = torch.tensor([site.start for site in sites])
+    names: list[str] = []
+    scale: list[float] = []
+    for site in sites:
+        names += _names(site, (labels or {}).get(site.name))
+        sd = {"log_mean": joint.spec.priors.log_mean_sd, "taste_logits": SHARE_SD}
+        scale += [sd.get(site.name, 1.0)] * (site.stop - site.start)
+    index = torch.cat([torch.arange(site.start, site.stop) for site in sites])
+    return _information(tuple(names), torch.tensor(scale).double(), _about(inferred, index))
+
+
+def _names(site: Site, labels: Sequence[str] | None) -> list[str]:
+    """What the numbers of a site are called."""
+    word, size = _SITES[site.name], site.stop - site.start
+    if labels is not None:
+        return [f"{word}[{label}]" for label in labels]
+    return [word] if size == 1 else [f"{word} {k + 1}" for k in range(size)]
+
+
+def _about(inferred: Inferred, index: Tensor) -> Tensor:
+    """Precision of some coordinates at the mode, the others integrated out."""
     precision = -inferred.mode.hessian[0]
     other = torch.ones(len(precision), dtype=torch.bool)
     other[index] = False
@@ -104,8 +132,11 @@ def information_at_mode(joint: LogJoint, inferred: Inferred) -> Information | No
     if bool(other.any()):
         cross = precision[index][:, other]
         about = about - cross @ torch.linalg.pinv(precision[other][:, other]) @ cross.T
-    sd = [joint.spec.priors.log_mean_sd if name == "mean" else 1.0 for name in names]
-    scale = torch.tensor(sd, dtype=torch.float64)
+    return about
+
+
+def _information(names: tuple[str, ...], scale: Tensor, about: Tensor) -> Information:
+    """Eigenvalues and correlations, given the prior's scales and the posterior's precision."""
     matrix = scale * about * scale.unsqueeze(-1) - torch.eye(len(names), dtype=torch.float64)
     values, vectors = torch.linalg.eigh(matrix)
     correlation = None
@@ -118,27 +149,27 @@ def information_at_mode(joint: LogJoint, inferred: Inferred) -> Information | No
 
 
 def identify(
-    problem: Problem,
-    joint: LogJoint,
-    inferred: Inferred,
-    named: Named,
-    prior: Named,
+    problem: Any,
+    information: Information | None,
     with_lapse: Information | None,
+    posterior: Mapping[str, np.ndarray],
+    prior: Mapping[str, np.ndarray],
+    rescaled: float | None = None,
 ) -> Identified:
     """What the data identify.
 
     Args:
-        problem: The data.
-        joint: The fitted program.
-        inferred: Its result.
-        named: Posterior parameters.
-        prior: Prior parameters.
+        problem: The data, of any kind of fit.
+        information: About the parameters of the fit.
         with_lapse: From the model with a lapse rate that the evidence fitted.
+        posterior: Draws of parameters.
+        prior: The same, from the prior.
+        rescaled: From `rescaling_error`.
     """
     data: Any = problem.data
     respondents = repeaters = pairs = None
     if data.respondent is not None:
-        counts = data.respondent.counts()
+        counts = problem.whole.respondent.counts()
         respondents, repeaters = len(counts), int((counts >= 2).sum())
         pairs = int((counts * (counts - 1) // 2).sum())
     margin = None
@@ -150,10 +181,10 @@ def identify(
         repeaters,
         pairs,
         margin,
-        information_at_mode(joint, inferred),
+        information,
         with_lapse,
-        _contraction(named.values, prior.values),
-        _rescaled(problem, joint, inferred.theta) if margin else None,
+        _contraction(posterior, prior),
+        rescaled,
         tuple(_sentences(problem, repeaters, pairs)),
     )
 
@@ -171,9 +202,20 @@ def _contraction(
     return out
 
 
-def _rescaled(problem: Problem, joint: LogJoint, theta: Tensor) -> float:
-    """Largest change of the log posterior when margins are doubled and strengths halved."""
-    if problem.panel and len(problem.index) > _ROWS:
+def rescaling_error(problem: Problem, joint: LogJoint, theta: Tensor) -> float | None:
+    """Largest change of the log posterior when margins are doubled and strengths halved.
+
+    Args:
+        problem: The data.
+        joint: The fitted program.
+        theta: Draws, `... x parameter`.
+
+    Returns:
+        Nats; None where margins are latent.
+    """
+    if problem.data.kind != "margin":
+        return None
+    if problem.panel and problem.n_rows > _ROWS:
         problem = problem.part(_ROWS, 0)
         joint = problem.joint(joint.spec.family, lapse=joint.spec.lapse)
     doubled = problem.rescaled(2.0).joint(joint.spec.family, lapse=joint.spec.lapse)
@@ -187,7 +229,7 @@ def _rescaled(problem: Problem, joint: LogJoint, theta: Tensor) -> float:
         return float((joint(flat) - doubled(moved)).abs().max())
 
 
-def _sentences(problem: Problem, repeaters: int | None, pairs: int | None) -> list[str]:
+def _sentences(problem: Any, repeaters: int | None, pairs: int | None) -> list[str]:
     if not problem.panel:
         said = [
             "The spread is one of comparisons: it bends the choice curve, and cannot be told from "

@@ -94,7 +94,7 @@ def strength_table(problem: Problem, found: Individuals) -> pd.DataFrame:
             continue
         level = units.level[units.block, k].tolist()
         columns[group.column] = [group.labels[code] for code in level]
-    columns["n"] = torch.bincount(units.of_comparison, minlength=len(labels)).numpy()
+    columns["n"] = problem.unit_sizes.numpy()
     columns |= {"mean": mean.numpy(), "sd": sd.numpy()}
     for name, q in (("q05", 0.05), ("q95", 0.95)):
         columns[name] = _quantile(sorted_b, below, q).numpy()

@@ -18,6 +18,7 @@ from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
+from mixlogit.models.rough import rough_mode
 
 __all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
@@ -146,6 +147,7 @@ def infer(
         )
         normal = best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
         return replace(out, theta=normal, method="laplace")
+    stage = "nuts" if method == "nuts" else "nuts, as the fast way is not enough"
     theta = nuts_draws(
         joint,
         best.theta,
@@ -154,7 +156,7 @@ def infer(
         warmup=200,
         draws=max(100, draws // 2),
         seed=seed,
-        progress=lambda done, total: say("nuts", done, total),
+        progress=lambda done, total: say(stage, done, total),
     )
     return replace(
         out, theta=theta.unsqueeze(-2), method="nuts", log_evidence=laplace, evidence_by="laplace"
@@ -194,7 +196,7 @@ def _best_mode(
             if chain:
                 offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
                 start = start + 0.7 * offset
-            modes.append(find_mode(joint, start))
+            modes.append(find_mode(joint, rough_mode(joint, start)))
             say("mode", chain + 1, chains)
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     spread = max(float((best.value - mode.value).abs().max()) for mode in modes)

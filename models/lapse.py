@@ -1,12 +1,13 @@
 """Where to put the table's nodes of the lapse rate."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
-from mixlogit.choice.table import Grid, chebyshev_nodes, likelihood_table
+from mixlogit.choice.table import Grid, chebyshev_nodes
 
 if TYPE_CHECKING:
     from mixlogit.models.problem import Problem
@@ -31,15 +32,14 @@ def lapse_nodes(problem: "Problem", grid: Grid) -> Tensor:
         problem: The data, with given margins.
         grid: The table's grid.
     """
-    rows = len(problem.margin)
-    if rows <= 2 * _ROWS:
+    if problem.n_rows <= 2 * _ROWS:
         return chebyshev_nodes(_LOW, _HIGH, _WHOLE)
-    low, high = _probe(problem, grid, max(1, len(problem.units.block) * _ROWS // rows))
+    low, high = _probe(problem.part(_ROWS, 0), grid, problem.spec.centre)
     return chebyshev_nodes(low, high, _PART if high - low < 4 else 2 * _PART)
 
 
-def _probe(problem: "Problem", grid: Grid, n_units: int) -> tuple[float, float]:
-    """Range of the logit that matters, from a random part of the units."""
+def _probe(problem: "Problem", grid: Grid, centre: float) -> tuple[float, float]:
+    """Range of the logit that matters, from a part of the respondents."""
     from mixlogit.models.infer import root_of_covariance
     from mixlogit.models.joint import LogJoint
     from mixlogit.models.mode import find_mode
@@ -47,24 +47,11 @@ def _probe(problem: "Problem", grid: Grid, n_units: int) -> tuple[float, float]:
     from mixlogit.models.quantile import beta_from_normal
     from mixlogit.models.sites import Spec
 
-    chosen = torch.randperm(len(problem.units.block), generator=torch.Generator().manual_seed(0))[
-        :n_units
-    ]
-    place = torch.full((len(problem.units.block),), -1)
-    place[chosen] = torch.arange(n_units)
-    keep = torch.nonzero(place[problem.unit_of_row] >= 0).squeeze(-1)
-    table = likelihood_table(
-        problem.margin[keep],
-        place[problem.unit_of_row[keep]],
-        grid=grid,
-        n_respondents=n_units,
-        weight=problem.weight[keep],
-        lapse_logits=chebyshev_nodes(_LOW, _HIGH, _WHOLE),
-    )
-    likelihood = PanelLikelihood(table)
+    table = problem.tabulate(grid, chebyshev_nodes(_LOW, _HIGH, _WHOLE))
+    likelihood = PanelLikelihood(replace(table, block=torch.zeros_like(table.block), n_blocks=1))
     lows, highs = [], []
     for family in ("fixed", "lognormal" if grid.curvature is None else "normal"):
-        spec = Spec(family, problem.priors, centre=problem.spec.centre, lapse=True)
+        spec = Spec(family, problem.priors, centre=centre, lapse=True)
         joint = LogJoint(panel, likelihood, spec)
         mode = find_mode(joint, joint.start())
         site = next(site for site in joint.sites if site.name == "normal_lapse")

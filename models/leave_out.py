@@ -1,6 +1,7 @@
 """Leave-one-out predictive densities of units by Pareto-smoothed importance sampling."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -9,22 +10,33 @@ from numpy.typing import NDArray
 from mixlogit.models.loo import leave_one_out
 from mixlogit.models.thin import thinned
 
-__all__ = ["k_limit", "units_left_out"]
+__all__ = ["LeftOut", "k_limit", "units_left_out"]
 
 _ELEMENTS = 2_000_000  # draws x units smoothed, but at least 200 draws
 
 
-def units_left_out(
-    log_likelihood: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+class LeftOut(NamedTuple):
+    """Leaving out one unit: a respondent, or a comparison where there is no panel.
+
+    Attributes:
+        elpd: Log predictive density given all others, a `unit`-vector, nats.
+        k_hat: Pareto k of it, a `unit`-vector.
+        limit: Largest k to trust.
+    """
+
+    elpd: NDArray[np.float64]
+    k_hat: NDArray[np.float64]
+    limit: float
+
+
+def units_left_out(log_likelihood: NDArray[np.float32]) -> LeftOut:
     """Log predictive density of each unit given all others, and how far it can be trusted.
 
     Args:
         log_likelihood: `chain x draw x unit`, nats; a unit is a respondent or a comparison.
 
     Returns:
-        elpd and Pareto k-hat, both `unit`-vectors (Vehtari, Gelman and Gabry 2017), and the
-        largest k to trust.
+        Densities and Pareto k-hat (Vehtari, Gelman and Gabry 2017).
 
     Example:
         >>> x = np.random.default_rng(0).normal(-1.0, 0.1, size=(1, 500, 3))
@@ -36,7 +48,7 @@ def units_left_out(
     kept = min(len(flat), max(200, _ELEMENTS // flat.shape[1]))
     elpd, k_hat = leave_one_out(flat[thinned(len(flat), kept)].double())
     k_hat = k_hat.clamp_min(-1.0)  # k is -inf where all weights are alike
-    return elpd.numpy(), k_hat.numpy(), k_limit(kept)
+    return LeftOut(elpd.numpy(), k_hat.numpy(), k_limit(kept))
 
 
 def k_limit(draws: int) -> float:

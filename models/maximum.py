@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.errors import UsageError
 from mixlogit.models.covariates import Covariates
 from mixlogit.models.joint import LogJoint
@@ -17,6 +17,8 @@ from mixlogit.models.mode import find_mode
 from mixlogit.models.outcome_problem import Ties, Width, make_problem
 from mixlogit.models.parameters import named_parameters
 from mixlogit.models.problem import Problem
+from mixlogit.models.rough import rough_mode
+from mixlogit.models.streamed_problem import refuse_streamed
 from mixlogit.models.taste_maximum import (
     maximum_of_tastes,
     spread_check,
@@ -66,7 +68,7 @@ class Maximum:
 
 
 def maximum(
-    data: Comparisons | ChoiceSets,
+    data: Comparisons | ChoiceSets | Streamed,
     family: str | None = None,
     *,
     random: Random | None = None,
@@ -84,7 +86,8 @@ def maximum(
     respondent depend on each other beyond the model (Huber 1967; Liang and Zeger 1986).
 
     Args:
-        data: Comparisons or choice sets; with items or features the mean strength is fixed at 1.
+        data: Comparisons, choice sets or streamed votes; with items or features the mean
+            strength is fixed at 1.
         family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
             tastes "fixed" is the default.
         random: As for `fit`.
@@ -108,7 +111,9 @@ def maximum(
         family = "fixed" if random else "lognormal"
     if covariates is not None and not random:
         raise UsageError("Covariates at a maximum move random tastes. Name some as random.")
-    if random:
+    if isinstance(data, Streamed):
+        refuse_streamed({"random": random})
+    elif random:
         refused = {"lapse": lapse, "width": width != "shared"}
         refuse_with_tastes({**refused, "no-panel": panel is False})
         with few_threads(len(data)):
@@ -119,12 +124,12 @@ def maximum(
 
 def _maximise(problem: Problem, family: str, lapse: bool) -> Maximum:
     """The maximum with one taste for all."""
-    with few_threads(len(problem.index)):
+    with few_threads(problem.n_rows):
         joint = problem.joint(family, lapse=lapse)
-        start = find_mode(joint, joint.start()).theta
+        start = rough_mode(joint, joint.start())
         found = find_mode(joint.log_likelihood, start, steps=100)
         information = -found.hessian[0]
-        certain = float(found.value[0]) > -_CERTAIN * len(problem.index)
+        certain = float(found.value[0]) > -_CERTAIN * problem.n_rows
         if certain or not bool((torch.linalg.eigvalsh(information) > 1e-8).all()):
             raise UsageError(
                 f"The likelihood of the {family} family has no regular maximum on these data: a "

@@ -64,6 +64,7 @@ def find_mode(
     start: Tensor,
     *,
     steps: int = 60,
+    enough: float = 1e-9,
     derivatives: Derivatives | None = None,
 ) -> Mode:
     """Maximise an objective in every replicate.
@@ -75,6 +76,7 @@ def find_mode(
         objective: Takes `draw x replicate x parameter`, gives `draw x replicate`.
         start: `replicate x parameter`.
         steps: Most Newton steps.
+        enough: Expected gain of a step at which it is done, nats.
         derivatives: Value, gradient and Hessian at `replicate x parameter`, where there is a
             better way than autograd.
     """
@@ -88,7 +90,7 @@ def find_mode(
     for _ in range(steps):
         direction = _ascent(gradient, hessian)
         gain = (gradient * direction).sum(-1)
-        if bool((gain < 1e-9).all()):
+        if bool((gain < enough).all()):
             break
         lengths = torch.tensor(_STEPS, dtype=theta.dtype).view(-1, 1, 1)
         with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood, OutcomeRows
 from mixlogit.choice.outcomes import Choice, Davidson, Ordered, OutcomeModel
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.errors import UsageError
 from mixlogit.models import sites
 from mixlogit.models.context import Context
@@ -19,6 +19,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled, Spec
+from mixlogit.models.streamed_problem import StreamedProblem, refuse_streamed
 from mixlogit.models.units import Units
 
 __all__ = ["OutcomeProblem", "Ties", "Width", "make_problem", "oriented"]
@@ -174,7 +175,7 @@ class OutcomeProblem(Problem):
 
 
 def make_problem(
-    data: Comparisons | ChoiceSets,
+    data: Comparisons | ChoiceSets | Streamed,
     *,
     ties: Ties = "half",
     width: Width = "shared",
@@ -201,6 +202,16 @@ def make_problem(
         raise UsageError(f'Expected ties "half", "davidson" or "rao-kupper" but got "{ties}".')
     if width is not None and width not in get_args(Width):
         raise UsageError(f'Expected width "shared", "strength" or "respondent" but got "{width}".')
+    if isinstance(data, Streamed):
+        refuse_streamed(
+            {
+                "ties": ties != "half",
+                "width": width != "shared",
+                "strength-formula": covariates,
+                "context-formula": context,
+            }
+        )
+        return StreamedProblem(data, by=by, **options)
     matrix = None if covariates is None else covariates.matrix()
     if matrix is not None:
         data, by = matrix.join(data), (*by, COLUMN)

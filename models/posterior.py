@@ -266,7 +266,7 @@ def open_run(folder: str | Path) -> Posterior:
     Example:
         >>> open_run("no/such/run")
         Traceback (most recent call last):
-        mixlogit.errors.StorageError: no/such/run is not a run folder: strength.json is missing.
+        mixlogit.errors.StorageError: no/such/run is not a run folder: manifest.json is missing.
     """
     from mixlogit.models.storage import read_posterior
 

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from mixlogit.choice.link import LinkLikelihood
 from mixlogit.choice.panel import PanelLikelihood
-from mixlogit.choice.table import Grid, LikelihoodTable, likelihood_table, strength_grid
+from mixlogit.choice.table import Grid, LikelihoodTable, grid_of_size, likelihood_table
 from mixlogit.choice.utility import Rows, UtilityLikelihood
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, Streamed
+from mixlogit.data.streamed import drawn_respondents
 from mixlogit.errors import UsageError
 from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.context import Context
@@ -78,7 +79,7 @@ class Problem:
         self.data, self.priors, self.context = data, priors or Priors(), context
         self.panel = data.respondent is not None if panel is None else panel
         self.units = Units.of(data, tuple(by), panel=self.panel)
-        self.index, self.sign, self.weight = signed_rows(data)
+        self.index, self.sign, self.weight = signed_rows(data.outcome, data.weight)
         self.unit_of_row = self.units.of_comparison[self.index]
         self.spec = self._spec(tuple(by), n_classes, contrarians)
         self._tables: dict[tuple[bool, bool], LikelihoodTable] = {}
@@ -105,17 +106,18 @@ class Problem:
             seed: Seed of the choice.
         """
         assert self.data.respondent is not None
-        codes = self.data.respondent.codes
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.data.respondent.labels), generator=generator)
-        sizes = torch.bincount(codes, minlength=len(order))[order]
-        chosen = torch.zeros(len(order), dtype=torch.bool)
-        chosen[order[: max(1, int((sizes.cumsum(0) <= rows).sum()))]] = True
-        return self.with_data(self.data.take(torch.nonzero(chosen[codes]).squeeze(-1)))
+        chosen = drawn_respondents(self.data.respondent.counts(), rows, seed)
+        rows_kept = torch.nonzero(chosen[self.data.respondent.codes]).squeeze(-1)
+        return self.with_data(self.data.take(rows_kept))
 
     def with_data(self, data: Comparisons) -> "Problem":
         """The same problem with other data."""
         return type(self)(data, **self._options)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Group columns of the fit."""
+        return tuple(group.column for group in self.spec.groups)
 
     def unit_labels(self) -> list[str]:
         """Respondent of each unit, with its group labels where respondents are split."""
@@ -143,8 +145,7 @@ class Problem:
         shared: dict[str, Any] = {"priors": self.priors, "groups": groups, "n_classes": n_classes}
         shared["n_context"] = 0 if self.context is None else len(self.context.names)
         if self.data.kind == "margin":
-            rms = float(self.margin.square().mean().sqrt())
-            centre = self.priors.mean or 1.0 / rms
+            centre = self.priors.mean or 1.0 / self.margin_size[0]
             return Spec("fixed", centre=centre, contrarians=contrarians, **shared)
         basis = None
         if self.data.component is not None:
@@ -179,6 +180,26 @@ class Problem:
         return self.sign * self.data.margin[self.index]
 
     @cached_property
+    def margin_size(self) -> tuple[float, float]:
+        """Root mean square and largest size of the margins."""
+        return float(self.margin.square().mean().sqrt()), float(self.margin.abs().max())
+
+    @property
+    def whole(self) -> Comparisons | Streamed:
+        """The data as a whole, for their counts."""
+        return self.data
+
+    @property
+    def n_rows(self) -> int:
+        """Number of signed rows: a tie is two."""
+        return len(self.index)
+
+    @cached_property
+    def unit_sizes(self) -> Tensor:
+        """Comparisons of each unit, a `unit`-vector."""
+        return torch.bincount(self.units.of_comparison, minlength=len(self.units.block))
+
+    @cached_property
     def context_values(self) -> Tensor | None:
         """Covariates of comparisons, `comparison x covariate`; None without."""
         return None if self.context is None else self.context.values(self.data)
@@ -211,22 +232,26 @@ class Problem:
         """The likelihood table, made once for each kind of grid and each use of a lapse rate."""
         key = (signed, lapse)
         if key not in self._tables:
-            grid = strength_grid(self.margin, signed=signed, centre=self.spec.centre)
+            grid = grid_of_size(*self.margin_size, signed=signed, centre=self.spec.centre)
             nodes = lapse_nodes(self, grid) if lapse else None
-            self._tables[key] = self._tabulate(grid, nodes, slice(None), self.units.block)
+            self._tables[key] = self.tabulate(grid, nodes)
         return self._tables[key]
 
-    def _tabulate(
-        self, grid: Grid, nodes: Tensor | None, rows: slice | Tensor, block: Tensor
-    ) -> LikelihoodTable:
+    def tabulate(self, grid: Grid, lapse_logits: Tensor | None) -> LikelihoodTable:
+        """The likelihood table of all rows on a grid.
+
+        Args:
+            grid: Nodes of strength.
+            lapse_logits: Nodes of the lapse rate's logit; None without one.
+        """
         return likelihood_table(
-            self.margin[rows],
-            self.unit_of_row[rows],
+            self.margin,
+            self.unit_of_row,
             grid=grid,
-            n_respondents=len(block),
-            weight=self.weight[rows] if bool((self.weight != 1).any()) else None,
-            lapse_logits=nodes,
-            block=block,
+            n_respondents=len(self.units.block),
+            weight=self.weight if bool((self.weight != 1).any()) else None,
+            lapse_logits=lapse_logits,
+            block=self.units.block,
             n_blocks=self.units.n_blocks,
         )
 

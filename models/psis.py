@@ -27,10 +27,9 @@ def pareto_smooth(log_weights: Tensor) -> tuple[Tensor, Tensor]:
     n = log_weights.shape[-1]
     shifted = log_weights - log_weights.amax(-1, keepdim=True)
     tail = min(n // 5, math.ceil(3 * math.sqrt(n)))
-    order = torch.argsort(shifted, dim=-1)
-    sorted_weights = shifted.gather(-1, order)
-    cut = sorted_weights[..., -tail - 1 : -tail].exp()
-    excess = (sorted_weights[..., -tail:].exp() - cut).clamp_min(1e-300)
+    top, where = (part.flip(-1) for part in torch.topk(shifted, tail + 1, dim=-1))
+    cut, largest, where = top[..., :1].exp(), top[..., 1:], where[..., 1:]
+    excess = (largest.exp() - cut).clamp_min(1e-300)
     k, sigma = _fit_pareto(excess)
     # a tail without spread (all weights alike) has nothing to smooth
     usable = excess[..., -1] > 1e-12 * cut[..., 0]
@@ -38,9 +37,8 @@ def pareto_smooth(log_weights: Tensor) -> tuple[Tensor, Tensor]:
     p = (torch.arange(tail, dtype=log_weights.dtype) + 0.5) / tail
     kk = torch.where(k.abs() < 1e-8, 1e-8, k).unsqueeze(-1)
     smooth = (cut + sigma.unsqueeze(-1) * torch.expm1(-kk * torch.log1p(-p)) / kk).log()
-    smooth = torch.where(usable.unsqueeze(-1), smooth.clamp(max=0.0), sorted_weights[..., -tail:])
-    smoothed = torch.cat([sorted_weights[..., :-tail], smooth], -1)
-    out = torch.empty_like(shifted).scatter(-1, order, smoothed)
+    smooth = torch.where(usable.unsqueeze(-1), smooth.clamp(max=0.0), largest)
+    out = shifted.scatter(-1, where, smooth)
     return out - torch.logsumexp(out, -1, keepdim=True), k
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,12 @@ from torch import Tensor
 
 from mixlogit.data import ChoiceSets
 from mixlogit.models.predictive import Predicted
-from mixlogit.models.problem import Problem
 
 __all__ = ["Replicated", "compare_with_replicates", "tail_probability"]
 
 Array = NDArray[np.float64]
 _BINS, _LEAST = 8, 25  # bins of |margin|, and fewest votes in one
+_DIRECTIONS = 3  # of residuals looked at where the fit has tastes for the first ones
 _ENTRIES = 2_000_000  # respondents x items (or features) that residuals are summed to
 
 
@@ -26,7 +27,8 @@ class Replicated:
     """Figures of the data, and of replicated answers.
 
     Attributes:
-        observed: By name: `agreeing`, `tied` and `mean_grade` (`bin`), `respondent_sd`, `taste`.
+        observed: By name: `agreeing`, `tied` and `mean_grade` (`bin`), `respondent_sd`, `taste`
+            (`direction`: one, or three where the fit lets tastes differ).
         replicated: The same with an axis `replicate` before.
         p_value: How likely the observed figure (the farthest one out of several) is under the
             fit, by name.
@@ -63,27 +65,35 @@ def tail_probability(observed: Array, replicated: Array) -> float:
     return float(min(1.0, np.size(observed) * 2 * stats.t.sf(np.max(far), n - 1)))
 
 
-def compare_with_replicates(problem: Problem, predicted: Predicted) -> Replicated:
+def compare_with_replicates(
+    problem: Any, predicted: Predicted, *, tastes: bool = False
+) -> Replicated:
     """Compare the data with replicates: by size of margin, between and within respondents.
 
-    Weighted rows stand for no single answer, or for many: they are not compared.
+    Counted votes enter one by one. Rows with other weights stand for no single answer: they are
+    not compared. Where tastes differ, residuals by taste are compared with those of new
+    respondents: a respondent's own tastes are fitted to the very residuals.
 
     Args:
         problem: The data.
         predicted: From `predict`.
+        tastes: Whether the fit lets tastes differ.
     """
     votes = _Votes.of(problem, predicted)
     sets: dict[str, tuple[Callable[[Array], Array], Array]] = {}
-    if votes.n_bins and problem.data.weight is None:
+    if votes.n_bins and predicted.single:
         sets["agreeing"] = votes.agreeing, votes.again
         if votes.has_ties:
             sets["tied"] = votes.tied, votes.again
         if int(predicted.answers.level.max()) > 1:
             sets["mean_grade"] = votes.mean_grade, votes.again
-    if problem.panel and problem.data.weight is None:
+    if problem.panel and predicted.single:
         sets["respondent_sd"] = votes.respondent_sd, votes.others
         if votes.design is not None:
-            sets["taste"] = votes.taste, votes.again
+            if tastes:
+                sets["taste"] = partial(votes.taste, votes.expected_new, _DIRECTIONS), votes.others
+            else:
+                sets["taste"] = partial(votes.taste, votes.expected, 1), votes.again
     observed = {name: of(votes.observed) for name, (of, _) in sets.items()}
     replicated = {
         name: np.stack([of(one) for one in source]) for name, (of, source) in sets.items()
@@ -113,12 +123,11 @@ class _Votes:
     forward: Array
 
     @classmethod
-    def of(cls, problem: Problem, predicted: Predicted) -> "_Votes":
+    def of(cls, problem: Any, predicted: Predicted) -> "_Votes":
         answers, rows = predicted.answers, predicted.rows
         margin = predicted.margin[rows]
         forward = torch.ones_like(margin) if _is_set(problem) else margin.sign()
-        direction = answers.direction.expand(-1, len(predicted.margin))[:, rows].double()
-        direction = direction * answers.level.clamp_min(1).unsqueeze(-1)
+        direction = answers.direction_of(rows).double() * answers.level.clamp_min(1).unsqueeze(-1)
         recorded = (answers.recorded[:, rows] * direction).sum(0)
         kept = forward != 0
         which = torch.arange(len(rows))
@@ -172,10 +181,10 @@ class _Votes:
         used = votes > 1
         return np.asarray(np.sqrt((total[used] ** 2 / votes[used]).sum() / max(1, used.sum())))
 
-    def taste(self, agree: Array) -> Array:
-        """Largest singular value of residuals summed by respondent and item (or feature)."""
+    def taste(self, expected: Array, directions: int, agree: Array) -> Array:
+        """Largest singular values of residuals summed by respondent and item (or feature)."""
         assert self.design is not None
-        away = self.forward * (np.sign(agree) - self.expected) / 2
+        away = self.forward * (np.sign(agree) - expected) / 2
         size = int(self.unit.max()) + 1
         if self.design.ndim == 2 and self.design.dtype.kind == "i":  # the two items
             width = int(self.design.max()) + 1
@@ -186,7 +195,7 @@ class _Votes:
             columns = [np.bincount(self.unit, away * x, size) for x in self.design.T]
             table = np.stack(columns, -1)
         small = table.T @ table if table.shape[0] > table.shape[1] else table @ table.T
-        return np.asarray(np.sqrt(np.linalg.eigvalsh(small)[-1]))
+        return np.asarray(np.sqrt(np.linalg.eigvalsh(small)[::-1][:directions].clip(0.0)))
 
     def bin_margin(self) -> Array:
         """Mean size of margin of each bin."""
@@ -194,11 +203,11 @@ class _Votes:
         return np.bincount(self.bin, self.size, self.n_bins) / count
 
 
-def _is_set(problem: Problem) -> bool:
+def _is_set(problem: Any) -> bool:
     return isinstance(problem.data, ChoiceSets)
 
 
-def _design(problem: Problem, rows: Tensor) -> NDArray[np.float64] | None:
+def _design(problem: Any, rows: Tensor) -> NDArray[np.float64] | None:
     """Items (`row x 2`) or features (`row x feature`) of pairs; None where there are neither."""
     data = problem.data
     if _is_set(problem) or data.margin is not None:

@@ -21,9 +21,9 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import make_problem
 from mixlogit.models.panel import panel as panel_program
 from mixlogit.models.per_comparison import per_comparison
-from mixlogit.models.predictive import draw_answers
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled
+from mixlogit.models.strength_predictor import draw_answers
 from mixlogit.models.thin import thinned
 from mixlogit.models.threads import few_threads
 from mixlogit.models.verdict import Check

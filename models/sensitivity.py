@@ -82,11 +82,15 @@ def population_log_prior(joint: LogJoint, theta: Tensor) -> Tensor:
     for name, value in values.items():
         if name == "utilities_free" or name.startswith("z_"):
             continue
+        if name == "normal_partial":
+            continue  # correlations: even over all matrices
         if name == "normal_lapse":
             a, b = priors.lapse
             rate = beta_from_normal(value, a, b).clamp(1e-12, 1 - 1e-12)
             total = total + (a - 1) * rate.log() + (b - 1) * torch.log1p(-rate)
-        elif name.startswith("normal_"):  # half-normal by a normal with its quantile
+        elif (
+            name.startswith("normal_") and name != "normal_means"
+        ):  # half-normal by a normal with its quantile
             square = half_normal_from_normal(value, 1.0).square()
             total = total - 0.5 * square.reshape(len(theta), -1).sum(-1)
         else:

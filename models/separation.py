@@ -85,7 +85,7 @@ def _direction(design: Tensor, likelihood: UtilityLikelihood, units: Tensor) -> 
     goal = -decided.sum(0).numpy()
     found = linprog(goal, -rows, np.zeros(len(rows)), bounds=(-1.0, 1.0))
     free = len(units)
-    bounded = found.x is None or float(-found.fun) < 1e-6
+    bounded = found.x is None or float(goal @ found.x) > -1e-6
     solution = np.zeros(free) if bounded else found.x
     direction: np.ndarray = solution @ units.numpy()
     return direction

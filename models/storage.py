@@ -10,7 +10,7 @@ import xarray as xr
 from safetensors.numpy import load_file, save_file
 
 from mixlogit.errors import StorageError
-from mixlogit.run import write_json, write_parquet
+from mixlogit.run import refuse_damage, write_json, write_parquet
 
 __all__ = ["read_posterior", "write_posterior"]
 
@@ -52,6 +52,7 @@ def read_posterior(folder: Path) -> tuple[xr.DataTree, dict[str, Any], pd.DataFr
     Raises:
         StorageError: If a file is missing or damaged.
     """
+    refuse_damage(folder)
     for name in _FILES:
         if not (folder / name).is_file():
             raise StorageError(f"{folder} is not a run folder: {name} is missing.")

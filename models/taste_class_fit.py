@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from mixlogit.errors import UsageError
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import counts
+from mixlogit.models.diagnose import Diagnosis, diagnose_tastes
 from mixlogit.models.individual import strength_table
 from mixlogit.models.infer import Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
@@ -26,8 +29,10 @@ from mixlogit.models.taste_class_named import (
     named_classes,
     tastes_record,
 )
+from mixlogit.models.taste_class_predictor import ClassPredictor
 from mixlogit.models.tree import make_tree, unit_log_likelihood
 from mixlogit.models.verdict import STRONG, Verdict
+from mixlogit.models.votes_left_out import VOTE_DRAWS
 from mixlogit.run import peak_memory_mb
 
 __all__ = ["MOST_TASTES", "check_tastes", "fit_taste_classes"]
@@ -95,25 +100,31 @@ def fit_taste_classes(
     joint.mode = inferred.mode.theta
     seconds["posterior"] = round(time.monotonic() - begin - seconds["map"], 3)
     theta = inferred.theta.squeeze(-2)
-    flat = theta.reshape(-1, 1, joint.size)
+    flat = _flat(joint, inferred)
     named = named_classes(problem, joint, theta)
     prior = named_classes(problem, joint, joint.prior_draws(1000, sampler.seed).unsqueeze(0))
     members = class_members(joint, flat)
     checks = make_checks(joint, inferred, named, prior)
-    checks += class_checks(joint, starts, named, members)
+    found = class_checks(joint, starts, named, members)
+    checks += found
     thin = theta[:, :: max(1, theta.shape[1] // _KEPT)]  # each costs an evaluation of all nodes
     log_likelihood = unit_log_likelihood(problem, joint, thin)
-    tree = make_tree(problem, joint, inferred, (named, prior), log_likelihood)
+    both = named, prior
+    looked = _diagnosed(problem, joint, inferred, both, log_likelihood, sampler.seed)
+    checks += looked.checks
+    tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     weighed = _evidence(problem, alone, joint, inferred, sampler) if sampler.evidence else None
     seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
         **_about(problem, joint, named),
         "tastes": {**tastes_record(named, members), "starts": vars(starts)},
         "elpd": elpd(tree, panel=True),
+        "elpd_vote": looked.vote_record(),
+        "identified": looked.identified.to_dict(),
         "log_evidence": _log_evidence(joint, inferred),
         "evidence": weighed,
         "checks": [check.to_dict() for check in checks],
-        "verdict": _verdict(weighed, family, alike=not checks[-1].ok).to_dict(),
+        "verdict": _verdict(weighed, family, alike=not found[-1].ok).to_dict(),
         "inference": inferred.method,
         "seed": sampler.seed,
         "seconds": seconds,
@@ -127,6 +138,26 @@ def fit_taste_classes(
     strengths = strength_table(problem, members.individuals)
     tastes = membership_table(problem, members)
     return Posterior(tree, record, strengths, held_out, tastes, log_scores=log_scores)
+
+
+def _diagnosed(
+    problem: Problem,
+    joint: TasteClassJoint,
+    inferred: Inferred,
+    named: tuple[Named, Named],
+    log_likelihood: Any,
+    seed: int,
+) -> Diagnosis:
+    """Predictions, identification and influence; as for fits of strength."""
+    predictor = ClassPredictor.of(problem, joint, _flat(joint, inferred), VOTE_DRAWS)
+    scalars = [_scalars(each.values, joint.spec.n_tastes) for each in named]
+    return diagnose_tastes(
+        problem, joint, inferred, predictor, (scalars[0], scalars[1]), log_likelihood, seed
+    )
+
+
+def _flat(joint: TasteClassJoint, inferred: Inferred) -> Tensor:
+    return inferred.theta.reshape(-1, 1, joint.size)
 
 
 def _log_evidence(joint: TasteClassJoint, inferred: Inferred) -> dict[str, Any] | None:

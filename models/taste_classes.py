@@ -13,10 +13,10 @@ from mixlogit.models.basis import sum_to_zero_basis
 from mixlogit.models.quantile import half_normal_from_normal
 from mixlogit.models.sites import CovariateDesign, Spec
 
-__all__ = ["SLOPES", "covariate_slopes", "share_basis", "share_scale", "taste_classes"]
+__all__ = ["SHARE_SD", "SLOPES", "covariate_slopes", "share_basis", "share_scale", "taste_classes"]
 
 SLOPES = "z_taste:covariates"
-_SHARE_SD = 1.5  # prior sd of the log shares' coordinates
+SHARE_SD = 1.5  # prior sd of the log shares' coordinates
 
 
 def taste_classes(likelihood: Any, spec: Spec) -> Classified:
@@ -75,7 +75,7 @@ def share_basis(n_classes: int) -> Tensor:
 def _log_shares(spec: Spec) -> Tensor:
     """Log shares of every block: `... x block x class_`."""
     zero, size = torch.zeros((), dtype=torch.float64), spec.n_tastes - 1
-    logits = pyro.sample("taste_logits", dist.Normal(zero, _SHARE_SD).expand((size,)).to_event(1))
+    logits = pyro.sample("taste_logits", dist.Normal(zero, SHARE_SD).expand((size,)).to_event(1))
     logits = logits.unsqueeze(-2)
     for group in spec.groups:
         if isinstance(group, CovariateDesign):

@@ -7,29 +7,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import xarray as xr
 from torch import Tensor
 
 from mixlogit.choice.simulated import SimulatedLikelihood
 from mixlogit.data import data_card
 from mixlogit.models.checks import r_hat
+from mixlogit.models.diagnose import diagnose_tastes
 from mixlogit.models.infer import K_LIMIT, Inferred, Sampler, infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.loo import elpd
 from mixlogit.models.mode import find_mode
+from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.random_tastes import Population, TasteFactor, TasteSpec, random_tastes
 from mixlogit.models.taste_held_out import taste_held_out, taste_log_scores
 from mixlogit.models.taste_maximum import TasteMaximum, counts, start_values, taste_checks
 from mixlogit.models.taste_named import named_tastes
+from mixlogit.models.taste_predictor import TastePredictor
 from mixlogit.models.taste_problem import TasteProblem
 from mixlogit.models.taste_svi import infer_by_svi
+from mixlogit.models.thin import thinned
+from mixlogit.models.tree import make_tree
 from mixlogit.models.verdict import STRONG, Check, Verdict
+from mixlogit.models.votes_left_out import VOTE_DRAWS
 from mixlogit.run import peak_memory_mb
 
 __all__ = ["TasteJoint", "find_taste_mode", "fit_tastes"]
 
 _AXES = {"threshold": "level", "class_strength": "class_", "class_share": "class_"}
+_KEPT = 50  # draws of a chain whose log-likelihoods are kept
 _TABLES = 16  # draws of the population that individual tastes are averaged over
 
 
@@ -118,10 +124,21 @@ def fit_tastes(problem: TasteProblem, sampler: Sampler) -> Posterior:
     if sampler.evidence and inferred.method != "svi":
         weighed = _evidence(problem, inferred, sampler.seed)
     tastes = _table(problem, joint.simulated, psi)
-    tree = _tree(problem, joint, inferred, named, prior)
+    log_likelihood = _log_likelihood(problem, joint, theta)
+    predictor = TastePredictor.of(problem, joint.simulated, psi, VOTE_DRAWS)
+    drawn = [name for name in problem.design.features if name in problem.design.random]
+    looked = diagnose_tastes(
+        problem, joint, inferred, predictor, (named, prior), log_likelihood, sampler.seed,
+        {"normal_sds": drawn},
+    )  # fmt: skip
+    checks += looked.checks
+    both = _with_axes(named), _with_axes({name: value[None] for name, value in prior.items()})
+    tree = make_tree(problem, "tastes", inferred, both, log_likelihood, looked)
     record = {
         **_about(problem),
         "elpd": elpd(tree, panel=problem.panel),
+        "elpd_vote": looked.vote_record(),
+        "identified": looked.identified.to_dict(),
         "log_evidence": inferred.evidence(),
         "parameters": {name: summarise(value) for name, value in named.items()},
         "evidence": None if weighed is None else {"log_bayes_factor_taste": weighed},
@@ -262,60 +279,26 @@ def _table(problem: TasteProblem, simulated: SimulatedLikelihood, psi: Tensor) -
     return pd.DataFrame(columns)
 
 
-def _tree(
-    problem: TasteProblem,
-    joint: TasteJoint,
-    inferred: Inferred,
-    named: dict[str, np.ndarray],
-    prior: dict[str, np.ndarray],
-) -> xr.DataTree:
-    """Posterior, prior, log-likelihood by respondent."""
-    theta = inferred.theta.squeeze(-2)
-    kept = torch.linspace(0, theta.shape[1] - 1, min(50, theta.shape[1])).round().long()
+def _log_likelihood(problem: TasteProblem, joint: TasteJoint, theta: Tensor) -> np.ndarray:
+    """Of each respondent (or judgement) at thinned draws, `chain x draw x unit`, float32."""
+    kept = thinned(theta.shape[1], _KEPT)
     thin = joint.psi(theta[:, kept].flatten(0, 1)).detach()
     each = torch.stack([joint.simulated.evaluate(one).value for one in thin])
-    each = each.view(theta.shape[0], len(kept), -1).to(torch.float32)
-    unit = problem.labels()
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": _dataset(named),
-            "prior": _dataset({name: value[None] for name, value in prior.items()}),
-            "sample_stats": xr.Dataset(
-                {
-                    "elbo": ("step", np.asarray(inferred.elbo, dtype=np.float64)),
-                    "k_hat": float(inferred.k_hat[0]),
-                },
-                attrs={"method": inferred.method},
-            ),
-            "log_likelihood": xr.Dataset(
-                {"panel": (("chain", "draw", "unit"), each.numpy())}, coords={"unit": unit}
-            ),
-        }
-    )
-    tree.attrs |= {"family": "tastes", "panel": int(problem.panel), "creator": "mixlogit"}
-    return tree
+    return each.view(theta.shape[0], len(kept), -1).to(torch.float32).numpy()
 
 
-def _dataset(named: dict[str, np.ndarray]) -> xr.Dataset:
+def _with_axes(named: dict[str, np.ndarray]) -> Named:
     """`mean[price]`, `mean[time]`, ... as one variable `taste_mean` with an axis of its own."""
-    first = next(iter(named.values()))
-    coords: dict[str, Any] = {
-        "chain": np.arange(first.shape[0]),
-        "draw": np.arange(first.shape[1]),
-    }
     parts: dict[str, dict[str, np.ndarray]] = {}
-    out: dict[str, Any] = {}
+    values: dict[str, np.ndarray] = {}
     for name, value in named.items():
         found = re.fullmatch(r"(\w+)\[(.*)\]", name)
         if found is None:
-            out[name] = (("chain", "draw"), value)
+            values[name] = value
         else:
             parts.setdefault(found[1], {})[found[2]] = value
-    for kind, values in parts.items():
-        axis = _AXES.get(kind, f"{kind}_of")
-        coords[axis] = list(values)
-        out[kind if kind in _AXES else f"taste_{kind}"] = (
-            ("chain", "draw", axis),
-            np.stack(list(values.values()), -1),
-        )
-    return xr.Dataset(out, coords=coords)
+    kinds = {kind: kind if kind in _AXES else f"taste_{kind}" for kind in parts}
+    axes = {kind: _AXES.get(kind, f"{kind}_of") for kind in parts}
+    values |= {kinds[kind]: np.stack(list(each.values()), -1) for kind, each in parts.items()}
+    dims: dict[str, tuple[str, ...]] = {kinds[kind]: (axes[kind],) for kind in parts}
+    return Named(values, dims, {axes[kind]: list(each) for kind, each in parts.items()})

@@ -21,6 +21,7 @@ from mixlogit.models.outcome_problem import OutcomeProblem, make_problem, within
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_rows import choice_rows
+from mixlogit.models.units import Units
 
 __all__ = ["Random", "RandomTastes", "TasteProblem", "refuse_with_tastes"]
 
@@ -168,6 +169,34 @@ class TasteProblem:
             return within_rms(self.data)
         rms: Tensor = 0.5 * self.data.features.square().mean(0).sqrt()
         return torch.where(rms > 0, rms, 1.0)
+
+    @property
+    def whole(self) -> Any:
+        """All judgements: the data themselves."""
+        return self.data
+
+    @cached_property
+    def units(self) -> Units:
+        """Who has tastes of their own."""
+        return Units.of(self.data, (), panel=self.panel)
+
+    @cached_property
+    def unit_sizes(self) -> Tensor:
+        """Judgements of each unit, a `unit`-vector."""
+        return torch.bincount(self.units.of_comparison, minlength=len(self.units.block))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Group columns of the fit: none."""
+        return ()
+
+    @property
+    def context_values(self) -> None:
+        """Covariates of comparisons: none."""
+
+    def unit_labels(self) -> list[str]:
+        """Names of the respondents in the order of the likelihood."""
+        return self.labels()
 
     def blocks(self) -> list[Block]:
         """The choices by respondent; without respondents each judgement is its own."""

@@ -54,7 +54,7 @@ def choice_rows(data: Comparisons | ChoiceSets, model: TieModel | None) -> Choic
         return ChoiceRows(features[:, 1:], mask[:, 1:], weight, torch.arange(n))
     assert data.features is not None
     if model is None:
-        index, sign, weight = signed_rows(data)
+        index, sign, weight = signed_rows(data.outcome, data.weight)
         features = sign.unsqueeze(-1) * data.features[index]
         return _pairs(features, weight, index)
     features = oriented(data)[2]

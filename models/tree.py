@@ -43,7 +43,7 @@ def unit_log_likelihood(problem: Problem, joint: LogJoint, theta: Tensor) -> np.
     """
     likelihood: Any = joint.likelihood
     chains, draws, size = theta.shape
-    n_units = cost = int(problem.units.of_comparison.max()) + 1
+    n_units = cost = len(problem.units.block)
     if not problem.panel:
         if n_units > _COMPARISONS:
             return None
@@ -81,68 +81,73 @@ def _by_comparison(problem: Problem, joint: LogJoint, sampled: Sampled) -> Tenso
 
 
 def make_tree(
-    problem: Problem,
-    joint: LogJoint,
+    problem: Any,
+    family: str,
     inferred: Inferred,
     named: tuple[Named, Named],
     log_likelihood: np.ndarray | None,
-    found: Diagnosis | None = None,
+    found: Diagnosis,
 ) -> xr.DataTree:
     """Every group of a saved posterior; docs/diagnostics.md lists them.
 
     Args:
-        problem: The data.
-        joint: The fitted program.
+        problem: The data, of any kind of fit.
+        family: Name of the strength family; "tastes" where they are random.
         inferred: The result.
         named: Posterior and prior parameters.
-        log_likelihood: From `unit_log_likelihood`.
-        found: From `diagnose`, where it was called.
+        log_likelihood: Of units, `chain x draw x unit`.
+        found: What was diagnosed.
     """
+    observed, predictive = _figures(found)
     groups = {
         "posterior": _dataset(named[0]),
         "prior": _dataset(named[1]),
         "sample_stats": _sample_stats(problem, inferred, found),
-        "observed_data": _observed(problem),
+        "observed_data": _observed(problem).merge(observed),
+        "posterior_predictive": predictive,
         "constant_data": _constants(problem, found),
+        "log_prior": xr.Dataset({"population": (("chain", "draw"), found.log_prior)}),
     }
-    if found is not None:
-        groups["log_prior"] = xr.Dataset({"population": (("chain", "draw"), found.log_prior)})
-        observed, groups["posterior_predictive"] = _figures(found)
-        groups["observed_data"] = groups["observed_data"].merge(observed)
     if log_likelihood is not None:
         name, dim = ("panel", "unit") if problem.panel else ("choice", "comparison")
         coords = _unit_coords(problem) if problem.panel else {}
         groups["log_likelihood"] = xr.Dataset(
             {name: (("chain", "draw", dim), log_likelihood)}, coords=coords
         )
-    attrs = {"family": joint.spec.family, "panel": int(problem.panel), "creator": "mixlogit"}
-    attrs["kind"] = problem.data.kind
+    attrs = {"family": family, "panel": int(problem.panel), "creator": "mixlogit"}
+    attrs["kind"], attrs["tastes"] = problem.data.kind, int(bool(found.measures))
     tree = xr.DataTree.from_dict(groups)
     tree.attrs |= attrs
     return tree
 
 
-def _sample_stats(problem: Problem, inferred: Inferred, found: Diagnosis | None) -> xr.Dataset:
-    """ELBO, Pareto k of the guide and of leaving out, individual strengths."""
+def _sample_stats(problem: Any, inferred: Inferred, found: Diagnosis) -> xr.Dataset:
+    """ELBO, Pareto k of the guide and of leaving out, individuals, measures of tastes."""
     out: dict[str, Any] = {
         "elbo": ("step", np.asarray(inferred.elbo, dtype=np.float64)),
         "k_hat": float(inferred.k_hat[0]),
     }
     coords: dict[str, Any] = {}
-    if found is not None and found.left_out is not None:
+    if found.left_out is not None:
         dim = "unit" if problem.panel else "comparison"
         out["loo_elpd"] = (dim, found.left_out.elpd)
         out["loo_k_hat"] = (dim, found.left_out.k_hat)
         coords = {"unit": problem.unit_labels()} if problem.panel else {}
-    if found is not None and found.shrinkage is not None:
+    if found.votes is not None:
+        for name, value in (("elpd", found.votes.elpd), ("k_hat", found.votes.k_hat)):
+            each = np.full(len(problem.data), np.nan, dtype=np.float32)
+            each[found.votes.rows] = value
+            out[f"vote_{name}"] = ("comparison", each)
+    if found.shrinkage is not None:
         out["shrinkage"] = ("kept", found.shrinkage)
         out["reliability"] = ("kept", found.reliability)
+    out |= {name: ("kept", value) for name, value in found.measures.items()}
     return xr.Dataset(out, coords=coords, attrs={"method": inferred.method})
 
 
 def _figures(found: Diagnosis) -> tuple[xr.Dataset, xr.Dataset]:
     """Figures of the data and of its replicates; predicted probabilities and calibration."""
-    dims = {"agreeing": ("bin",), "tied": ("bin",), "mean_grade": ("bin",)}
+    dims = dict.fromkeys(("agreeing", "tied", "mean_grade"), ("bin",)) | {"taste": ("direction",)}
     seen = {name: (dims.get(name, ()), value) for name, value in found.replicated.observed.items()}
     made: dict[str, Any] = {
         name: (("chain", "draw", *dims.get(name, ())), value[None])
@@ -162,7 +167,7 @@ def _figures(found: Diagnosis) -> tuple[xr.Dataset, xr.Dataset]:
     return xr.Dataset(seen), xr.Dataset(made)
 
 
-def _unit_coords(problem: Problem) -> dict[str, Any]:
+def _unit_coords(problem: Any) -> dict[str, Any]:
     """Name of each unit, and whose it is: they differ where groups split respondents."""
     data, units = problem.data, problem.units
     assert data.respondent is not None
@@ -184,7 +189,7 @@ def _dataset(named: Named) -> xr.Dataset:
     return xr.Dataset(variables, coords={**coords, **named.coords})
 
 
-def _observed(problem: Problem) -> xr.Dataset:
+def _observed(problem: Any) -> xr.Dataset:
     data: Any = problem.data
     if isinstance(data, ChoiceSets):
         return xr.Dataset({"chosen": ("row", data.chosen.numpy())})
@@ -194,15 +199,18 @@ def _observed(problem: Problem) -> xr.Dataset:
     return xr.Dataset(observed)
 
 
-def _constants(problem: Problem, found: Diagnosis | None) -> xr.Dataset:
+def _constants(problem: Any, found: Diagnosis) -> xr.Dataset:
     """The design: margins (of latent utilities posterior means), items, respondents, groups."""
     data: Any = problem.data
-    out: dict[str, Any] = {}
+    name = "lead" if isinstance(data, ChoiceSets) else "margin"
+    name = f"mean_{name}" if found.measures else name
     coords: dict[str, Any] = {}
-    if found is not None:
-        out["bin_margin"] = ("bin", found.replicated.bin_margin)
-        name = "lead" if isinstance(data, ChoiceSets) else "margin"
-        out[name] = ("comparison", found.predicted.margin.numpy())
+    out: dict[str, Any] = {
+        "bin_margin": ("bin", found.replicated.bin_margin),
+        name: ("comparison", found.predicted.margin.numpy()),
+    }
+    if getattr(data, "row", None) is not None:
+        out["file_row"] = ("comparison", data.row.numpy())
     if isinstance(data, ChoiceSets):
         out["choice"] = ("row", data.choice.numpy())
         out["alternative"] = ("row", data.alternative.codes.numpy())
@@ -220,8 +228,12 @@ def _constants(problem: Problem, found: Diagnosis | None) -> xr.Dataset:
         out["respondent"] = ("comparison", data.respondent.codes.numpy())
     if problem.panel:
         out["unit"] = ("comparison", problem.units.of_comparison.numpy())
-    for group in problem.spec.groups:
-        out[f"group:{group.column}"] = ("comparison", data.groups[group.column].codes.numpy())
+        out["votes"] = ("panel", problem.unit_sizes.numpy())
+    for k, column in enumerate(problem.columns):
+        if problem.panel:
+            level = problem.units.level[problem.units.block, k]
+            out[f"panel_group:{column}"] = ("panel", level.numpy())
+        out[f"group:{column}"] = ("comparison", data.groups[column].codes.numpy())
     if data.weight is not None:
         out["weight"] = ("comparison", data.weight.numpy())
     return xr.Dataset(out, coords=coords)

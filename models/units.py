@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mixlogit.data import ChoiceSets, Comparisons
+from mixlogit.data import ChoiceSets, Comparisons, Streamed
 
 __all__ = ["Units", "signed_rows"]
 
@@ -47,20 +47,49 @@ class Units:
         unit, of_comparison = torch.unique(key, return_inverse=True)
         return cls(of_comparison, unit // len(level), unit % len(level), len(level), level)
 
+    @classmethod
+    def of_cells(cls, data: Streamed, by: tuple[str, ...]) -> tuple["Units", Tensor, Tensor]:
+        """The units of streamed votes, as `of` would find them in data that are held.
 
-def signed_rows(data: Comparisons) -> tuple[Tensor, Tensor, Tensor]:
+        Returns:
+            The units (`of_comparison` is about the part of the votes that is held), the
+            comparisons of each, and the unit of each respondent in each cell: `respondent x
+            cell`, -1 where there is none.
+        """
+        columns = [list(data.groups).index(column) for column in by]
+        level = torch.zeros(1, 0, dtype=torch.long)
+        block = torch.zeros(len(data.level), dtype=torch.long)
+        if by:
+            level, block = torch.unique(data.level[:, columns], dim=0, return_inverse=True)
+        shape = len(data.counts), len(level)
+        counts = torch.zeros(shape, dtype=torch.long).index_add(1, block, data.counts)
+        respondent, of_block = counts.nonzero(as_tuple=True)
+        unit = torch.full(shape, -1)
+        unit[respondent, of_block] = torch.arange(len(respondent))
+        unit = unit[:, block]
+        assert data.part.respondent is not None
+        of_part = unit[data.part.respondent.codes, data.part_cell]
+        units = cls(of_part, respondent, of_block, len(level), level)
+        return units, counts[respondent, of_block], unit
+
+
+def signed_rows(outcome: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Comparisons as rows in which the first response was chosen; a tie is half a row each way.
+
+    Args:
+        outcome: A `comparison`-vector, as in `Comparisons`.
+        weight: The same; None if all are 1.
 
     Returns:
         Comparison of each row, sign of its margin (float64), and weight, all `row`-vectors.
     """
-    weight = torch.ones_like(data.outcome) if data.weight is None else data.weight
-    decided = torch.nonzero(data.outcome != 0.5).squeeze(-1)
-    if len(decided) == len(data.outcome):
-        return torch.arange(len(weight)), 2 * data.outcome - 1, weight
-    tied = torch.nonzero(data.outcome == 0.5).squeeze(-1)
+    weight = torch.ones_like(outcome) if weight is None else weight
+    decided = torch.nonzero(outcome != 0.5).squeeze(-1)
+    if len(decided) == len(outcome):
+        return torch.arange(len(weight)), 2 * outcome - 1, weight
+    tied = torch.nonzero(outcome == 0.5).squeeze(-1)
     one = torch.ones(len(tied), dtype=torch.float64)
     index = torch.cat([decided, tied, tied])
-    sign = torch.cat([2 * data.outcome[decided] - 1, one, -one])
+    sign = torch.cat([2 * outcome[decided] - 1, one, -one])
     half = 0.5 * weight[tied]
     return index, sign, torch.cat([weight[decided], half, half])

@@ -28,6 +28,11 @@ _WHICH = (
     "Cannot be told: respondents differ, but these data do not say whether in strength or taste."
 )
 _NOTHING = "Cannot be told: no two of these runs can be weighed against each other."
+_UNASKED = {
+    (True,): "every run lets it differ, add one that does not",
+    (False,): "no run lets it differ",
+    (False, True): "no two runs differ in that alone",
+}
 _SUBJECTS = {"strength": "strength differs", "taste": "tastes differ"}
 
 
@@ -97,25 +102,11 @@ def weigh(fits: Sequence[Fitted], by: str) -> Verdict:
     }
     kind, headline, used = _decide(beyond, alone, best)
     sentences = [headline, *(answer.sentence for answer in used)]
-    sentences += [
-        _unexamined(what, fits)
-        for what in _SUBJECTS
-        if beyond[what] is None and alone[what] is None
-    ]
+    for what in ("strength", "taste"):
+        if beyond[what] is None and alone[what] is None:
+            lets = tuple(sorted({getattr(one, what) for one in fits}))
+            sentences.append(f"{what.capitalize()} was not examined: {_UNASKED[lets]}.")
     return Verdict(kind, tuple(sentences))
-
-
-def _unexamined(what: str, fits: Sequence[Fitted]) -> str:
-    """Why no pair of the fits says what a kind of heterogeneity is worth, and what would."""
-    allow = [one.strength if what == "strength" else one.taste for one in fits]
-    if not any(allow):
-        return f"{what.capitalize()} was not examined: no run lets it differ."
-    advice = {"strength": "with --family fixed", "taste": "with one taste"}[what]
-    if all(allow):
-        return f"{what.capitalize()} was not examined: every run lets it differ. Add one {advice}."
-    return (
-        f"{what.capitalize()} was not examined: no two runs differ in it alone. Add one that does."
-    )
 
 
 def _decide(

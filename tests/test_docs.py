@@ -3,9 +3,11 @@
 import doctest
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -15,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tree import ROOT
 
 import mixlogit as ml
+from mixlogit.choice import FAMILIES
 from mixlogit.cli import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,7 +54,8 @@ def quick(arguments: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
 def test_python_blocks_run(page: Path) -> None:
-    assert doctest.testfile(str(page), module_relative=False).failed == 0
+    with patch.dict(FAMILIES):  # a page may add one
+        assert doctest.testfile(str(page), module_relative=False).failed == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -129,10 +133,9 @@ def test_names_in_the_paper_index_exist() -> None:
 
 
 def test_every_dependency_has_its_reason() -> None:
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    listed = re.search(r"^dependencies = \[\n(.*?)^\]", project, re.DOTALL | re.MULTILINE)
-    assert listed is not None
-    names = set(re.findall(r'"([a-z0-9-]+)', listed[1]))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.match(r"[a-z0-9-]+", line)[0] for line in project["dependencies"]}
+    names |= {"sphinx", "myst-parser", "furo"}  # of developers
     readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
     rows = re.findall(r"^\| ([a-z0-9, -]+) \|", readme, re.MULTILINE)
     told = {name.strip() for row in rows for name in row.split(",")} - {"package", "---"}

@@ -8,6 +8,7 @@ from typing import Any
 
 from mixlogit.models import Posterior, open_run
 from mixlogit.models.verdict import Check
+from mixlogit.run import refuse_damage
 from mixlogit.run.notebook import html_table
 
 __all__ = ["Aligned"]
@@ -63,5 +64,6 @@ class Aligned:
             StorageError: If the folder is no run, or a file of it is damaged.
         """
         posterior = open_run(path)
+        refuse_damage(path, "policy")
         result = json.loads((Path(path) / "summary.json").read_text(encoding="utf-8"))
         return cls(Path(path), posterior, result)

@@ -1,8 +1,6 @@
-"""Checkpoints that can be trusted: a manifest of checksums, written last."""
+"""Checkpoints: the newest whole one, damaged ones set aside, and a disk that is full."""
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -11,61 +9,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mixlogit.errors import NumericsWarning
-from mixlogit.run import disk_full, write_json
+from mixlogit.errors import NumericsWarning, StorageError
+from mixlogit.run import disk_full
+from mixlogit.run.manifest import MANIFEST, fault_of
 from mixlogit.run.write import storage_error
 
-__all__ = ["fault_of", "newest_whole", "write_manifest", "writing"]
-
-_MANIFEST = "manifest.json"
+__all__ = ["newest_whole", "reading", "writing"]
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+@contextmanager
+def reading(folder: str | Path | None) -> Iterator[None]:
+    """Say in one line that a checkpoint is whole but holds something else than a checkpoint.
 
+    Args:
+        folder: The checkpoint that the block reads.
 
-def write_manifest(folder: str | Path) -> None:
-    """List every file of a checkpoint with its size and checksum; the checkpoint is then whole.
+    Raises:
+        StorageError: Whatever libraries say of what they cannot read.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = (Path(folder) / "weights").write_bytes(b"1234")
-        ...     write_manifest(folder)
-        ...     fault_of(folder)
-        ...     _ = (Path(folder) / "weights").write_bytes(b"12")
-        ...     fault_of(folder)
-        'weights: 2 bytes, 4 expected'
+        >>> with reading("runs/x/checkpoint-5"):
+        ...     raise ValueError("no weights")
+        Traceback (most recent call last):
+        mixlogit.errors.StorageError: runs/x/checkpoint-5 cannot be read (no weights). Remove it \
+to go on from the one before, or add --overwrite to begin anew.
     """
-    folder = Path(folder)
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != _MANIFEST)
-    entries = {
-        file.relative_to(folder).as_posix(): {
-            "bytes": file.stat().st_size,
-            "sha256": _sha256(file),
-        }
-        for file in files
-    }
-    write_json(folder / _MANIFEST, entries)
-
-
-def fault_of(folder: str | Path) -> str | None:
-    """What is wrong with a checkpoint, in a few words; None if it is whole."""
-    folder = Path(folder)
     try:
-        entries = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return "it was not finished"
-    for name, entry in entries.items():
-        file = folder / name
-        if not file.is_file():
-            return f"{name} is missing"
-        if file.stat().st_size != entry["bytes"]:
-            return f"{name}: {file.stat().st_size:,} bytes, {entry['bytes']:,} expected"
-        if _sha256(file) != entry["sha256"]:
-            return f"{name}: its checksum is wrong"
-    return None
+        yield
+    except Exception as error:  # each library has its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise StorageError(
+            f"{folder} cannot be read ({reason}). Remove it to go on from the one before, or add "
+            "--overwrite to begin anew.",
+            file=folder,
+        ) from error
 
 
 @contextmanager
@@ -102,7 +79,7 @@ def writing(folder: str | Path) -> Iterator[None]:
         if reason is None:
             raise
         earlier = [whole for whole in _by_step(folder.parent) if whole != folder]
-        earlier = [whole for whole in earlier if (whole / _MANIFEST).is_file()]
+        earlier = [whole for whole in earlier if (whole / MANIFEST).is_file()]
         kept, needs = "", None
         if earlier:
             kept = f"{earlier[-1].name} is complete"

@@ -1,5 +1,6 @@
 """`mixlogit.evaluate`: how an aligned policy does on comparisons that it was not trained on."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from mixlogit.align.results import judged_margins
 from mixlogit.align.saved import Run
 from mixlogit.align.win_rate import Contest
 from mixlogit.data import Comparisons
-from mixlogit.errors import UsageError
+from mixlogit.errors import DataWarning, UsageError
 from mixlogit.lm.cache import user_cache
 from mixlogit.lm.load import quiet_transformers
 from mixlogit.lm.pairing import Pairing
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "evaluate"]
 
 Progress = Callable[[str, int, int], None]
+_CHANCE = 0.1  # share of comparisons whose margin and respondent occur twice by chance, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +136,7 @@ alignment.json is missing.
     with quiet_transformers():
         pairing = opened.pairing(reference, tokenizer, **scoring)
         read = opened.read(data, pairing.tokenizer, by, **columns)
-        tell("scoring", 0, len(read))
-        found = _figures(opened, *_scored(pairing, read), seed, replicates)
+        found = _figures(opened, *_scored(pairing, read, tell), seed, replicates)
         if contest is None:
             return found
         tell("win rate", 0, 0)
@@ -161,21 +162,48 @@ def _named(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**reading, **own}.items() if value is not None}
 
 
-def _scored(pairing: Pairing, data: PreferenceData) -> tuple[Comparisons, torch.Tensor]:
+def _scored(
+    pairing: Pairing, data: PreferenceData, tell: Progress
+) -> tuple[Comparisons, torch.Tensor]:
     """The comparisons with their margins, and tokens of the first less those of the second."""
+    tell("scoring", 0, 0)
     tokens = pairing.batch_tokens
     ours = pairing.policy.score(data.rows, tokens=tokens)
     theirs = pairing.reference.score(data.rows, tokens=tokens)
     ratio = (ours.logp - theirs.logp).view(-1, 2)
     length = ours.length.view(-1, 2)
     scored = replace(data.comparisons, margin=ratio[:, 0] - ratio[:, 1])
+    tell("strengths of the training's respondents", 0, 0)
     return scored, length[:, 0] - length[:, 1]
+
+
+def _warn_if_trained_on(train: Comparisons, test: Comparisons) -> None:
+    """Texts are not kept, but margins are: the same respondent and margin, to four figures."""
+
+    def keys(data: Comparisons) -> list[tuple[str, str]]:
+        assert data.margin is not None
+        who = [""] * len(data)
+        if data.respondent is not None:
+            who = [data.respondent.labels[code] for code in data.respondent.codes.tolist()]
+        margins = data.margin.abs().tolist()
+        return [(a, f"{margin:.4g}") for a, margin in zip(who, margins, strict=True) if margin]
+
+    known = set(keys(train))
+    seen = sum(key in known for key in keys(test))
+    if seen > _CHANCE * len(test):
+        warnings.warn(
+            f"{seen:,} of {len(test):,} comparisons look like ones that were trained on: "
+            "respondent and margin are the same. Figures of held-out comparisons need others.",
+            DataWarning,
+            stacklevel=2,
+        )
 
 
 def _figures(
     run: Run, data: Comparisons, longer: torch.Tensor, seed: int, replicates: int
 ) -> Evaluation:
     train = run.margins()
+    _warn_if_trained_on(train, data)
     log_score = log_predictive(train, run.settings, data)
     decided = torch.nonzero(data.outcome != 0.5).squeeze(-1)
     sign = (2 * data.outcome - 1)[decided]

@@ -162,8 +162,8 @@ class Job:
     def _result(self, trainer: MixDPOTrainer, seconds: Mapping[str, float]) -> dict[str, Any]:
         """All figures; the object of `--json` without paths."""
         history = trainer.state.log_history
-        self.progress("refit", 0, 0)
-        result = trainer.posterior.to_dict()
+        self.progress("scoring the policy", 0, 0)
+        result = trainer.fit_strength(self.progress).to_dict()
         timed = {**seconds, **result["seconds"]}
         timed["total"] = sum(seconds.values()) + result["seconds"]["total"]
         result["seconds"] = {name: round(value, 3) for name, value in timed.items()}
@@ -191,6 +191,7 @@ class Job:
         margin = aligned.posterior.to_datatree()["constant_data"]["margin"].to_numpy()
         data = trainer.train_dataset.comparisons
         aligned.posterior.write(target)
+        write_json(target / "data.json", data_record(data))
         write_parquet(target / "margins.parquet", judged_margins(data, margin))
         write_json(target / "summary.json", aligned.result)
         write_json(target / "checks.json", aligned.result["checks"])

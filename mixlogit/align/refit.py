@@ -11,7 +11,7 @@ from mixlogit.data import Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models import Posterior, fit
 from mixlogit.models.held_out import held_out_log_scores
-from mixlogit.models.infer import Sampler
+from mixlogit.models.infer import Progress, Sampler
 from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
 
@@ -32,6 +32,7 @@ def refit(
     cv_scale: float = FREE,
     evidence: bool = True,
     draws: int = 2000,
+    progress: Progress | None = None,
 ) -> Posterior:
     """Fit mean and spread freely on the finished policy's margins.
 
@@ -48,6 +49,7 @@ def refit(
             scale of 1 would pull in a large spread.
         evidence: Weigh mixed against fixed strength.
         draws: Draws of the posterior.
+        progress: Called with a stage, steps done and steps in all.
 
     Returns:
         The posterior, as from `mixlogit.fit`.
@@ -76,6 +78,7 @@ def refit(
         evidence=evidence,
         draws=draws,
         seed=settings.seed,
+        progress=progress,
     )
 
 

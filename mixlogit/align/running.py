@@ -7,8 +7,9 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from mixlogit.align.votes import Votes
+from mixlogit.choice.interpolate import interpolate_rows
 from mixlogit.choice.link import log_lapsed
-from mixlogit.choice.table import STEP, Grid, interpolate_rows
+from mixlogit.choice.table import STEP, Grid
 
 __all__ = ["RunningTable", "alignment_grid"]
 

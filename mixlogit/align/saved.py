@@ -12,6 +12,8 @@ from mixlogit.data import Comparisons, load
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.models import Priors
+from mixlogit.run import refuse_damage
+from mixlogit.run.manifest import MANIFEST
 
 __all__ = ["Run"]
 
@@ -35,13 +37,17 @@ class Run:
         """Read what an alignment noted of itself.
 
         Raises:
-            StorageError: The folder is not that of a finished alignment.
+            StorageError: The folder is not that of a finished alignment, or is damaged.
         """
         file = Path(path) / "alignment.json"
+        if file.is_file() or (Path(path) / MANIFEST).is_file():
+            refuse_damage(path)
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             message = f'{path} is not a finished run of "mixlogit align": {file.name} is missing.'
+            if (Path(path).parent / file.name).is_file():
+                message += f" Did you mean {Path(path).parent}?"
             raise StorageError(message, file=file) from error
         saved = record["settings"]
         priors = Priors(**{**saved["priors"], "lapse": tuple(saved["priors"]["lapse"])})
@@ -56,6 +62,7 @@ class Run:
     def pairing(self, reference: Any, tokenizer: Any, **how: Any) -> Pairing:
         """The policy and its reference, loaded."""
         policy, record = self.path / "policy", self.record
+        refuse_damage(self.path, "policy")
         adapted = (policy / "adapter_config.json").is_file()
         if reference is None and not (adapted and record["reference"] == record["model"]):
             reference = record["reference"]

@@ -7,7 +7,7 @@ from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.gamma import Gamma
 from mixlogit.choice.lognormal import LogNormal
 from mixlogit.choice.normal import Normal
-from mixlogit.choice.registry import FAMILIES, families, strength
+from mixlogit.choice.registry import FAMILIES, add_family, families, strength
 
 __all__ = [
     "FAMILIES",
@@ -18,6 +18,7 @@ __all__ = [
     "MixedLogit",
     "Normal",
     "StrengthFamily",
+    "add_family",
     "check_strength_family",
     "families",
     "strength",

@@ -5,8 +5,9 @@ from torch import Tensor
 
 from mixlogit.choice.batching import at_nodes
 from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.interpolate import interpolate_rows
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes
-from mixlogit.choice.table import Grid, interpolate_rows
+from mixlogit.choice.table import Grid
 
 __all__ = ["integrate_rows"]
 
@@ -58,21 +59,32 @@ def _first_guess(
     """Mode and widths of the integrand: on the grid, or finer where the grid is too coarse."""
     u = grid.coordinate()
     log_f = values + spread.log_density(u)
-    centre, below, above = mode_and_widths(u, log_f, grid.log_width())
-    mode = u[log_f.argmax(-1, keepdim=True)]
+    mode, below, above = mode_and_widths(u, log_f, grid.log_width())
+    best = u[log_f.argmax(-1, keepdim=True)]
+    coarse = (below + above < 3.0 * grid.step_at(best)).squeeze(-1)
+    if bool(coarse.any()):
+        draw, row = torch.nonzero(coarse, as_tuple=True)
+        curves = values[row] if values.ndim == 2 else values[draw, row]
+        parts = {
+            name: value.expand(*coarse.shape, 1)[coarse]
+            for name, value in spread.parameters.items()
+        }
+        some = type(spread)(**parts, validate_args=False)
+        mode[coarse], width = _finer_guess(grid, some, curves, best[coarse])
+        below[coarse], above[coarse] = width, width
+    return mode, below, above
+
+
+def _finer_guess(
+    grid: Grid, spread: StrengthFamily, values: Tensor, mode: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Mode and width of integrands that the grid is too coarse for, each `respondent x 1`."""
     step = grid.step_at(mode)
     for reach in (1.0, 1.0 / 12.0):  # the mode lies within a step of the best node
-        offset = step * reach * torch.linspace(-1.0, 1.0, 25, dtype=torch.float64)
-        near = mode + offset
+        near = mode + step * reach * torch.linspace(-1.0, 1.0, 25, dtype=torch.float64)
         fine = interpolate_rows(values, grid.locate(near)) + spread.log_density(near)
         best = fine.argmax(-1, keepdim=True).clamp(1, 23)
         mode = near.gather(-1, best)
     left, top, right = (fine.gather(-1, best + k) for k in (-1, 0, 1))
     bend = (2 * top - left - right) / (step / 144.0).square()
-    width = bend.clamp_min(1e-12).rsqrt()
-    coarse = below + above < 3.0 * step
-    return (
-        torch.where(coarse, mode, centre),
-        torch.where(coarse, width, below),
-        torch.where(coarse, width, above),
-    )
+    return mode, bend.clamp_min(1e-12).rsqrt()

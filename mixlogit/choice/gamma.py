@@ -19,14 +19,14 @@ _FLOOR = 1e-8  # smallest cv of draws: below, a draw equals the mean to rounding
 class Gamma(MeanCV):
     r"""Gamma strength of shape k = 1 / cv^2 and scale s = mean cv^2.
 
-    With x = s |margin|, the smaller of the two choice probabilities is
+    With `x = s |margin|`, the smaller of the two choice probabilities is
 
     .. math::
         P(-|margin|) = \sum_{n \ge 0} (-1)^n (1 + (n + 1) x)^{-k},
 
     the Lerch transcendent of MixDPO (mixed logit), arXiv 2601.06180, shifted by one term. Its
     terms are moments of a positive measure, so 24 terms of the accelerated series are exact to
-    rounding for every shape and margin. It is written in y = mean |margin| and v = cv^2, with
+    rounding for every shape and margin. It is written in `y = mean |margin|` and v = cv^2, with
     k log1p(x) = y log1p(v y) / (v y), so that cv = 0 is the fixed strength, with its gradient.
 
     Args:

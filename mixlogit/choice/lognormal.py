@@ -107,19 +107,17 @@ class LogNormal(MeanCV):
         sigma = self.log_sd
         return torch.log(self.mean) - sigma**2 / 2, sigma
 
-    def _standardise(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        self._needs_spread()
-        mu, sigma = self.location_scale()
-        return (u - mu) / sigma, sigma
-
     def log_density(self, u: Tensor) -> Tensor:
         """Log density of u = log strength."""
-        z, sigma = self._standardise(u)
-        return -(z**2) / 2 - torch.log(sigma) - math.log(2 * math.pi) / 2
+        self._needs_spread()
+        mu, sigma = self.location_scale()
+        return -(((u - mu) / sigma) ** 2) / 2 - torch.log(sigma) - math.log(2 * math.pi) / 2
 
     def log_tails(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Log probabilities that log strength is below `low` and above `high`."""
-        return log_ndtr(self._standardise(low)[0]), log_ndtr(-self._standardise(high)[0])
+        self._needs_spread()
+        mu, sigma = self.location_scale()
+        return log_ndtr((low - mu) / sigma), log_ndtr((mu - high) / sigma)
 
     def quantile(self, q: Tensor) -> Tensor:
         """Strength that a share `q` of the population stays below."""

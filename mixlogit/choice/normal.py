@@ -23,8 +23,8 @@ _LOG_ROOT = math.log(2 * math.pi) / 2
 class Normal(StrengthFamily):
     r"""Normal strength of mean and standard deviation `sd`; a share of it is negative.
 
-    For sd |margin| <= 1 by the trapezoidal rule; above, by a closed form:
-    with s = sd |margin|, r = |mean| / sd, and x ~ Normal(-r s, s^2), the smaller choice
+    For `sd |margin|` <= 1 by the trapezoidal rule; above, by a closed form:
+    with `s = sd |margin|`, `r = |mean| / sd`, and x ~ Normal(-r s, s^2), the smaller choice
     probability is E[sigmoid(x)]. Expanding the sigmoid in powers of exp(x) where x < 0, and of
     exp(-x) where x > 0, and integrating term by term gives
 

@@ -13,7 +13,7 @@ Nodes are placed without gradient: any nodes near the mass give a valid rule, an
 in the parameters is exact for that rule.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,20 +21,16 @@ from torch import Tensor
 from mixlogit.choice.adaptive import integrate_rows
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
+from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
 from mixlogit.choice.rules import add_tails, stretched_rule
-from mixlogit.choice.table import (
-    LikelihoodTable,
-    bends_fast,
-    interpolate_rows,
-    interpolation_matrix,
-)
+from mixlogit.choice.table import LikelihoodTable, bends_fast
 
 __all__ = ["PanelLikelihood"]
 
 _FEW_BLOCKS = 16  # or so many respondents a block: from there on a loop over blocks pays
 _NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
-_ROWS = 20_000  # respondents whose own nodes are found at once
+_ROWS = 1000  # respondents whose own nodes are found at once: what that takes stays in the cache
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
 
 
@@ -89,6 +85,15 @@ class PanelLikelihood:
         peak = values.amax(-1) if len(rows) else values.new_zeros(values.shape[:2])
         return _Block(rows, values, (values - peak.unsqueeze(-1)).exp_(), peak)
 
+    def thinned(self, most: int) -> "PanelLikelihood":
+        """The likelihood of at most so many respondents, evenly spread."""
+        n = self.table.values.shape[1]
+        if n <= most:
+            return self
+        rows = torch.linspace(0, n - 1, most).round().long()
+        values, block = self.table.values[:, rows], self.table.block[rows]
+        return PanelLikelihood(replace(self.table, values=values, block=block))
+
     def __call__(self, family: StrengthFamily, lapse: Tensor | None = None) -> Tensor:
         """Marginal log-likelihood of each block.
 
@@ -141,6 +146,7 @@ class PanelLikelihood:
         family: StrengthFamily,
         lapse: Tensor | None = None,
         rule: tuple[Tensor, Tensor] | None = None,
+        units: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Strengths and log posterior weights of each respondent's own nodes.
 
@@ -148,11 +154,12 @@ class PanelLikelihood:
             family: Mixing distribution with batch shape `1 x block` (one draw).
             lapse: Lapse rate, `1 x 1`, or None.
             rule: Nodes and log weights in units of the widths; the stretched rule if absent.
+            units: Respondents wanted; all if absent.
 
         Returns:
             Strengths and normalised log weights, both `respondent x node`.
         """
-        every = torch.arange(self.table.values.shape[1])
+        every = torch.arange(self.table.values.shape[1]) if units is None else units
         parts = [self._own(family, lapse, rows, rule) for rows in every.split(_ROWS)]
         return torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
 

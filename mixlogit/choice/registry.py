@@ -10,11 +10,45 @@ from mixlogit.choice.lognormal import LogNormal
 from mixlogit.choice.normal import Normal
 from mixlogit.errors import UsageError
 
-__all__ = ["FAMILIES", "families", "strength"]
+__all__ = ["FAMILIES", "add_family", "families", "strength"]
 
 FAMILIES: dict[str, type[StrengthFamily]] = {
     family.name: family for family in (Fixed, LogNormal, Gamma, Normal, Classes)
 }
+
+
+_OURS = tuple(FAMILIES)
+
+
+def add_family(family: type[StrengthFamily]) -> None:
+    """Register a family of your own: `fit` and `strength` then take it by its name.
+
+    Run `check_strength_family` on it first. A fit makes it of `mean` and `cv`, tensors above 0,
+    with the priors that every family has.
+
+    Args:
+        family: A class with a name of its own, made of `mean` and `cv`, of positive strengths
+            integrated over log strength. One that was added before under its name is replaced.
+
+    Raises:
+        UsageError: For a class that a fit could not use.
+
+    Example:
+        >>> add_family(LogNormal)
+        Traceback (most recent call last):
+        mixlogit.errors.UsageError: There is a family 'lognormal'. Choose another name.
+    """
+    if family.name in _OURS:
+        raise UsageError(f"There is a family '{family.name}'. Choose another name.")
+    if set(family.example().parameters) != {"mean", "cv"}:
+        raise UsageError(
+            f"Expected the family '{family.name}' to have the parameters mean and cv."
+        )
+    if family.signed or family.coordinate != "log":
+        raise UsageError(
+            f"Expected positive strengths with coordinate 'log' of the family '{family.name}'."
+        )
+    FAMILIES[family.name] = family
 
 
 def families() -> dict[str, type[StrengthFamily]]:

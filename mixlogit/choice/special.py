@@ -1,5 +1,6 @@
 """Small special functions that stay accurate, finite and twice differentiable."""
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import cache
@@ -52,12 +53,19 @@ def log_ndtr(z: Tensor) -> Tensor:
     return value
 
 
+def _known_signature(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Keep the signature, which torch asks for at every call and Python works out each time."""
+    forward.__signature__ = inspect.signature(forward)  # type: ignore[attr-defined]
+    return forward
+
+
 class _Cast(torch.autograd.Function):
     """Cast up; the gradient is clamped to the largest finite value of the input's type."""
 
     generate_vmap_rule = True
 
     @staticmethod
+    @_known_signature
     def forward(x: Tensor, dtype: torch.dtype) -> Tensor:
         return x.to(dtype, copy=True)
 
@@ -123,6 +131,7 @@ class _Ladder(torch.autograd.Function):
     """A function of one variable whose derivative of order j is its rung j."""
 
     @staticmethod
+    @_known_signature
     def forward(t: Tensor, rung: Any, order: int) -> Tensor:
         return cast(Tensor, rung(t, order))
 
@@ -154,6 +163,7 @@ class _Log1pOver(torch.autograd.Function):
     """log1p(v y) / v with v = 0 as its limit y."""
 
     @staticmethod
+    @_known_signature
     def forward(y: Tensor, v: Tensor) -> Tensor:
         t = v * y
         value = torch.log1p(t) / v

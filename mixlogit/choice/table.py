@@ -4,34 +4,37 @@ For given margins the likelihood of a respondent is a function of one number, th
 `L_a(b) = sum_i w_i log(lapse/2 + (1 - lapse) sigmoid(b d_ai))`, with `d` the margin, positive
 where the recorded choice agrees with it. The table holds `L_a` on a uniform grid, so that every
 family, group structure and hyper-parameter value afterwards costs respondents x nodes and not
-comparisons. It is a sum over comparisons: built in blocks, it can be streamed and merged.
+comparisons. It is a sum over comparisons: `TableSums` are added to block by block, and to each
+other where several processes read.
 
 `L_a` is analytic in `log b` with its nearest singularity pi/2 off the real axis whatever the
-data are, so a step of 0.144 and ten-point interpolation give it anywhere (5e-7 nats at 5,000
+data are, so a step of log(2)/5 and ten-point interpolation give it anywhere (5e-7 nats at 5,000
 votes). Signed families use `b = c sinh(v)`, which has the same strip when `c max|d| <= pi`. The
 lapse rate is tabulated at Chebyshev nodes of its logit, where the strip is pi wide.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from mixlogit.choice.rules import ORDER, lagrange_weights
+from mixlogit.choice.runs import OCTAVE, add_runs, are_long
 
 __all__ = [
     "Grid",
     "LikelihoodTable",
+    "TableSums",
     "bends_fast",
     "chebyshev_nodes",
+    "grid_of_size",
     "likelihood_table",
     "strength_grid",
 ]
 
-STEP = 0.144
+STEP = math.log(2.0) / OCTAVE
 # Reach in log strength around 1 / rms(margin). Above, every vote is decided; below, gamma strength
 # of cv 3 leaves half its people under exp(-7), whom 30 votes one way tell apart by 5e-3 nats.
 _BELOW, _ABOVE = 12.0, 7.0
@@ -137,15 +140,6 @@ class LikelihoodTable:
         ratio = base / torch.where(distance.abs() < 1e-13, 1e-13, distance)
         return ratio / ratio.sum(-1, keepdim=True)
 
-    def __add__(self, other: "LikelihoodTable") -> "LikelihoodTable":
-        """Table of two sets of comparisons of the same respondents on the same grid."""
-        if self.grid != other.grid or self.values.shape != other.values.shape:
-            raise ValueError(
-                f"Expected tables on one grid with one shape but got {self.grid}, "
-                f"{tuple(self.values.shape)} and {other.grid}, {tuple(other.values.shape)}."
-            )
-        return replace(self, values=self.values + other.values)
-
 
 def bends_fast(table: LikelihoodTable) -> Tensor:
     """Whether a respondent's curve may bend faster than the grid, a boolean `respondent`-vector.
@@ -159,12 +153,17 @@ def bends_fast(table: LikelihoodTable) -> Tensor:
         >>> bends_fast(likelihood_table(margin, who, grid=grid, n_respondents=2))
         tensor([False,  True])
     """
-    values = table.values
+    rows = max(1, _BLOCK // table.values[:, 0].numel())  # few at once stay in the cache
+    bend = torch.cat([_largest_bend(part) for part in table.values.split(rows, 1)])
+    at_zero = table.values[0, :, table.grid.node_nearest_zero()]  # all coin flips: log 1/2
+    return (bend > _INFORMATION * table.grid.step**2) | (at_zero < -_VOTES * math.log(2.0))
+
+
+def _largest_bend(values: Tensor) -> Tensor:
+    """Largest second difference of each curve within 30 nats of its peak."""
     bend = 2 * values[..., 1:-1] - values[..., :-2] - values[..., 2:]
     near = values[..., 1:-1] > values.amax(-1, keepdim=True) - 30.0
-    information = torch.where(near, bend, 0.0).amax(dim=(0, 2)) / table.grid.step**2
-    at_zero = values[0, :, table.grid.node_nearest_zero()]  # every vote is a coin flip: log 1/2
-    return (information > _INFORMATION) | (at_zero < -_VOTES * math.log(2.0))
+    return torch.where(near, bend, 0.0).amax(dim=(0, 2))
 
 
 def strength_grid(margin: Tensor, *, signed: bool = False, centre: float | None = None) -> Grid:
@@ -176,19 +175,32 @@ def strength_grid(margin: Tensor, *, signed: bool = False, centre: float | None 
         centre: A strength that the grid must surround too, for example the prior's.
 
     Returns:
-        The grid: 133 nodes for positive strengths when `centre` is near `1 / rms(margin)`.
+        The grid: 139 nodes for positive strengths when `centre` is near `1 / rms(margin)`.
 
     Example:
         >>> grid = strength_grid(torch.tensor([1.0, -2.0, 0.5]))
         >>> grid.size, *(round(float(u), 2) for u in grid.coordinate()[[0, -1]])
-        (133, -12.28, 6.73)
+        (139, -12.28, 6.85)
     """
-    natural = 1.0 / float(margin.to(torch.float64).square().mean().sqrt())
+    rms = float(margin.to(torch.float64).square().mean().sqrt())
+    return grid_of_size(rms, float(margin.abs().max()), signed=signed, centre=centre)
+
+
+def grid_of_size(
+    rms: float, largest: float, *, signed: bool = False, centre: float | None = None
+) -> Grid:
+    """The same from the root mean square and the largest size of the margins.
+
+    Example:
+        >>> grid_of_size(1.0, 2.5).size
+        139
+    """
+    natural = 1.0 / rms
     centres = [natural] if centre is None else [natural, float(centre)]
     low, high = math.log(min(centres)) - _BELOW, math.log(max(centres)) + _ABOVE
     if not signed:
         return Grid(low, STEP, math.ceil((high - low) / STEP) + 1)
-    curvature = math.pi / float(margin.abs().max())
+    curvature = math.pi / largest
     half = math.ceil(math.asinh(math.exp(high) / curvature) / STEP)
     return Grid(-half * STEP, STEP, 2 * half + 1, curvature)
 
@@ -202,6 +214,74 @@ def chebyshev_nodes(low: float, high: float, count: int) -> Tensor:
     """
     k = torch.arange(count, dtype=torch.float64)
     return 0.5 * (low + high) - 0.5 * (high - low) * torch.cos((2 * k + 1) * math.pi / (2 * count))
+
+
+class TableSums:
+    """The sums over comparisons that a likelihood table is made of: added to block by block.
+
+    Args:
+        grid: Nodes of strength.
+        n_respondents: Number of respondents.
+        largest: Largest absolute margin of all the comparisons that will be added.
+        lapse_logits: Nodes of the logit of the lapse rate; None for no lapse rate.
+
+    Attributes:
+        far: Log-likelihoods at nodes where strength x margin matters, `lapse x respondent x node`.
+        moments: Sums of powers of the margins, `respondent x power`, for all other nodes.
+
+    Example:
+        >>> margin = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+        >>> who, grid = torch.tensor([0, 0, 1]), strength_grid(margin)
+        >>> sums = TableSums(grid, 2, largest=2.0)
+        >>> for one in range(3):
+        ...     sums.add(margin[one : one + 1], who[one : one + 1])
+        >>> whole = likelihood_table(margin, who, grid=grid, n_respondents=2)
+        >>> torch.allclose(sums.table().values, whole.values)
+        True
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        n_respondents: int,
+        *,
+        largest: float,
+        lapse_logits: Tensor | None = None,
+    ) -> None:
+        self.grid, self.lapse_logits = grid, lapse_logits
+        self._rates = torch.zeros(1, dtype=torch.float64)
+        if lapse_logits is not None:
+            self._rates = torch.sigmoid(lapse_logits)
+        self._nodes = grid.to_strength(grid.coordinate())
+        self._near = self._nodes.abs() * largest <= _SMALL
+        shape = len(self._rates), n_respondents, int((~self._near).sum())
+        self.far = torch.zeros(shape, dtype=torch.float64)
+        self.moments = torch.zeros(n_respondents, _ORDER + 1, dtype=torch.float64)
+
+    def add(self, margin: Tensor, respondent: Tensor, weight: Tensor | None = None) -> None:
+        """Add comparisons.
+
+        Args:
+            margin: Signed margins, a `comparison`-vector.
+            respondent: Code of the respondent of each, a `comparison`-vector.
+            weight: Weight of each; 1 if absent.
+        """
+        _add_sums(self.far, margin, respondent, weight, self._nodes[~self._near], self._rates)
+        _add_moments(self.moments, margin, respondent, weight)
+
+    def table(self, block: Tensor | None = None, n_blocks: int = 1) -> LikelihoodTable:
+        """The likelihood table of what was added.
+
+        Args:
+            block: Block of parameters of each respondent, a `respondent`-vector; 0 if absent.
+            n_blocks: Number of blocks.
+        """
+        n = len(self.moments)
+        values = torch.zeros(len(self._rates), n, self.grid.size, dtype=torch.float64)
+        values[..., ~self._near] = self.far
+        values[..., self._near] = _series(self.moments, self._nodes[self._near], self._rates)
+        blocks = torch.zeros(n, dtype=torch.long) if block is None else block
+        return LikelihoodTable(self.grid, values, self.lapse_logits, blocks, n_blocks)
 
 
 def likelihood_table(
@@ -236,30 +316,27 @@ def likelihood_table(
         >>> grid = strength_grid(margin)
         >>> table = likelihood_table(margin, torch.tensor([0, 0, 1]), grid=grid, n_respondents=2)
         >>> table.values.shape
-        torch.Size([1, 2, 133])
+        torch.Size([1, 2, 139])
     """
-    nodes = grid.to_strength(grid.coordinate())
-    rates = torch.zeros(1, dtype=torch.float64)
-    if lapse_logits is not None:
-        rates = torch.sigmoid(lapse_logits)
-    near = nodes.abs() * float(margin.abs().max()) <= _SMALL
-    values = torch.zeros(len(rates), n_respondents, grid.size, dtype=torch.float64)
-    values[..., ~near] = _sums(margin, respondent, weight, nodes[~near], rates, n_respondents)
-    values[..., near] = _series(margin, respondent, weight, nodes[near], rates, n_respondents)
-    blocks = torch.zeros(n_respondents, dtype=torch.long) if block is None else block
-    return LikelihoodTable(grid, values, lapse_logits, blocks, n_blocks)
+    largest = float(margin.abs().max())
+    sums = TableSums(grid, n_respondents, largest=largest, lapse_logits=lapse_logits)
+    sums.add(margin, respondent, weight)
+    return sums.table(block, n_blocks)
 
 
-def _sums(
+def _add_sums(
+    values: Tensor,
     margin: Tensor,
     respondent: Tensor,
     weight: Tensor | None,
     nodes: Tensor,
     rates: Tensor,
-    n_respondents: int,
-) -> Tensor:
-    """Log-likelihoods at nodes by direct summation: `lapse x respondent x node`."""
-    values = torch.zeros(len(rates), n_respondents, len(nodes), dtype=torch.float64)
+) -> None:
+    """Add log-likelihoods at nodes, `lapse x respondent x node`, by direct summation."""
+    plain = weight is None and len(rates) == 1 and rates[0] == 0
+    if plain and len(nodes) and nodes[0] > 0 and are_long(respondent):
+        add_runs(values[0], margin, respondent, nodes)
+        return
     rows = max(1, _BLOCK // max(1, len(nodes)))
     for start in range(0, len(margin), rows):
         part = slice(start, start + rows)
@@ -273,28 +350,25 @@ def _sums(
             else:
                 log_p = (chance * (1 - rate)).add_(rate / 2).log_()
             values[k].index_add_(0, index, log_p if share is None else log_p.mul_(share))
-    return values
 
 
-def _series(
-    margin: Tensor,
-    respondent: Tensor,
-    weight: Tensor | None,
-    nodes: Tensor,
-    rates: Tensor,
-    n_respondents: int,
-) -> Tensor:
-    """The same where all strength x margin are small, from seven moments of the margins.
+def _add_moments(
+    moments: Tensor, margin: Tensor, respondent: Tensor, weight: Tensor | None
+) -> None:
+    """Add powers of the margins, `respondent x power`."""
+    each = torch.ones_like(margin, dtype=torch.float64)
+    each = each if weight is None else each * weight
+    for m in range(_ORDER + 1):
+        moments[:, m].index_add_(0, respondent, each)
+        each = each * margin
+
+
+def _series(moments: Tensor, nodes: Tensor, rates: Tensor) -> Tensor:
+    """Log-likelihoods where all strength x margin are small, from seven moments of the margins.
 
     With t = tanh(x/2), `log(lapse/2 + (1 - lapse) sigmoid(x)) = -log 2 + log(1 + (1 - lapse) t)`,
     expanded to x^7.
     """
-    powers = torch.zeros(n_respondents, _ORDER + 1, dtype=torch.float64)
-    each = torch.ones_like(margin, dtype=torch.float64)
-    each = each if weight is None else each * weight
-    for m in range(_ORDER + 1):
-        powers[:, m].index_add_(0, respondent, each)
-        each = each * margin
     tanh = np.zeros(_ORDER + 1)  # of x/2
     tanh[[1, 3, 5, 7]] = [1 / 2, -1 / 24, 1 / 240, -17 / 40320]
     out = []
@@ -306,37 +380,5 @@ def _series(
             coefficient += (-1) ** (m + 1) / m * power
         exponents = torch.arange(_ORDER + 1, dtype=torch.float64)
         at_nodes = torch.from_numpy(coefficient) * nodes.unsqueeze(-1) ** exponents
-        out.append(powers @ at_nodes.T)
+        out.append(moments @ at_nodes.T)
     return torch.stack(out)
-
-
-def interpolation_matrix(grid: Grid, strength: Tensor) -> Tensor:
-    """Matrix that takes table values to values at given strengths.
-
-    Args:
-        grid: The table's grid.
-        strength: Strengths, a `point`-vector.
-
-    Returns:
-        `node x point` matrix, differentiable in `strength`.
-    """
-    first, weight = lagrange_weights(grid.locate_strength(strength), grid.size)
-    index = first.unsqueeze(-1) + torch.arange(ORDER)
-    matrix = torch.zeros(len(strength), grid.size, dtype=torch.float64)
-    return matrix.scatter(1, index, weight).T
-
-
-def interpolate_rows(values: Tensor, position: Tensor) -> Tensor:
-    """Interpolate each row at its own positions.
-
-    Args:
-        values: `respondent x node` table, or `draw x respondent x node`.
-        position: `draw x respondent x point`, in steps of the grid.
-
-    Returns:
-        Values of the shape of `position`.
-    """
-    size = values.shape[-1]
-    first, weight = lagrange_weights(position, size)
-    row = torch.arange(values.shape[:-1].numel()).view(*values.shape[:-1], 1, 1) * size
-    return (weight * values.reshape(-1)[first.unsqueeze(-1) + row + torch.arange(ORDER)]).sum(-1)

@@ -3,6 +3,7 @@
 import difflib
 import io
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -32,18 +33,25 @@ from mixlogit.errors import (
     Interrupted,
     MixlogitError,
     NumericsWarning,
+    OtherProcess,
     StorageError,
     UsageError,
 )
-from mixlogit.run import disk_full
+from mixlogit.run import disk_full, is_first_process
+from mixlogit.run.interrupt import interruptible
 
 __all__ = ["main"]
 
 _BUG = 1
+_PATIENCE = 5.0  # seconds
 
 app = typer.Typer(
     name="mixlogit",
     help="Preference strength as a random variable: mixed logit for preference data and DPO.",
+    epilog=(
+        'Begin with "mixlogit quickstart", or with "mixlogit check DATA" on votes of your own. '
+        '"mixlogit fit --help" and the like explain a command.'
+    ),
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -64,16 +72,42 @@ def _root(
     """Options before the command."""
 
 
+_VOTES = (
+    "--item-a left --item-b right --outcome winner --labels a=1,b=2,tie=equal --respondent judge"
+)
+_TRAINING = (
+    "--respondent judge --lora 16 --learning-rate 1e-4 --num-train-epochs 2 --save-steps 100"
+)
+
 command(app, "quickstart", quickstart.quickstart)
-command(app, "check", check.check, reads_data=True)
+command(app, "check", check.check, reads_data=True, example=f"votes.csv {_VOTES}")
 command(app, "simulate", simulate.simulate)
-command(app, "margins", margins.margins, reads_data=True)
-command(app, "fit", fit.fit, reads_data=True)
-command(app, "compare", compare.compare)
+command(
+    app,
+    "margins",
+    margins.margins,
+    reads_data=True,
+    example="votes.jsonl --policy policy --reference owner/model --output margins.parquet",
+)
+command(app, "fit", fit.fit, reads_data=True, example=f"votes.csv {_VOTES} --output runs/votes")
+command(app, "compare", compare.compare, example="runs/fixed runs/lognormal")
 command(app, "power", power.power)
-command(app, "report", html.report)
-command(app, "align", align.align, reads_data=True, kind=TrainingCommand)
-command(app, "evaluate", evaluate.evaluate, reads_data=True)
+command(app, "report", html.report, example="runs/votes")
+command(
+    app,
+    "align",
+    align.align,
+    reads_data=True,
+    kind=TrainingCommand,
+    example=f"votes.jsonl --model owner/model {_TRAINING}",
+)
+command(
+    app,
+    "evaluate",
+    evaluate.evaluate,
+    reads_data=True,
+    example="runs/policy test.jsonl --by country",
+)
 command(app, "doctor", doctor.show)
 
 
@@ -97,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), interruptible():
         warnings.simplefilter("ignore" if "--debug" not in argv else "default")
         warnings.simplefilter("always", DataWarning)
         warnings.simplefilter("always", NumericsWarning)
@@ -108,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if "--debug" in argv:
                 traceback.print_exc()
             return _report(terminal, error)
-    if code == Interrupted.exit_code:  # typer catches KeyboardInterrupt and gives its code
+    # typer catches KeyboardInterrupt and gives its code
+    if code == Interrupted.exit_code and is_first_process():
         terminal.error(Interrupted("Interrupted; nothing was written."))
     return code
 
@@ -135,6 +170,10 @@ def _shown_by(terminal: Terminal) -> Any:
 def _report(terminal: Terminal, error: Exception) -> int:
     """Say an error in one line; return its exit code."""
     known = _known(error)
+    if isinstance(known, OtherProcess):
+        return known.exit_code
+    if not (is_first_process() or known.alone or isinstance(known, _Bug)):
+        time.sleep(_PATIENCE)  # the first process says the same, and torchrun then ends this one
     terminal.error(known)
     return known.exit_code
 

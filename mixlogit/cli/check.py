@@ -3,10 +3,12 @@
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.summary import data_line
+from mixlogit.cli.summary import data_line, plural
 from mixlogit.run import write_json
 
 __all__ = ["check"]
+
+_SHOWN = 5  # dropped rows that are told one by one
 
 
 def check(call: Invocation) -> None:
@@ -20,8 +22,11 @@ def check(call: Invocation) -> None:
     say(f"data     {data_line(data)}")
     roles = {role: column for role, column in card["columns"].items() if column}
     say("columns  " + ", ".join(f"{role}: {_names(column)}" for role, column in roles.items()))
-    for dropped in data.dropped:
+    for dropped in data.dropped[:_SHOWN]:
         say(f"dropped  {dropped.file or data.source}, row {dropped.row}: {dropped.reason}")
+    if len(data.dropped) > _SHOWN:
+        more = plural(len(data.dropped) - _SHOWN, "row")
+        say(f"         and {more} more: --output DIR lists them in DIR/data.json")
     for warning in card["warnings"]:
         say(f"warning  {warning['message']}", style="yellow")
     if "length" in card:

@@ -13,6 +13,7 @@ from mixlogit.cli.fitting import read_people, run_maximum, run_posterior, with_c
 from mixlogit.cli.grid import grid_of, numbers_of_tastes, run_grid
 from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation
+from mixlogit.cli.streaming import help_first, reading
 from mixlogit.errors import UsageError
 
 __all__ = ["fit"]
@@ -21,9 +22,13 @@ _FAMILY = (
     "Strength family: fixed, lognormal (default), gamma, normal or classes. With --random or "
     "--tastes the default is fixed."
 )
+_OF_PEOPLE, _HELD_OUT, _TIES = "Covariates", "Held-out votes", "Ties and grades"
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
-_WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
-_INFERENCE = "Fast way, NUTS, normal approximation; flat-prior maximum; minibatches (tastes)."
+_WIDTH = "Zone of indifference of ties and grades: shared, by strength, or own to each respondent."
+_INFERENCE = (
+    "auto: the fast way, and NUTS where it is not enough; nuts; laplace: normal approximation; "
+    "maximum: flat priors; svi: minibatches, for --random."
+)
 
 
 def _prior(text: str) -> Any:
@@ -49,7 +54,8 @@ _Evidence = Annotated[
     bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
 ]
 _Inference = Annotated[
-    Literal["auto", "nuts", "laplace", "maximum", "svi"], typer.Option(help=_INFERENCE)
+    Literal["auto", "nuts", "laplace", "maximum", "svi"],
+    typer.Option(help=_INFERENCE, metavar="WAY"),
 ]
 _Classes = Annotated[int, typer.Option(help="Classes of the family of that name.")]
 _Contrarians = Annotated[
@@ -57,23 +63,49 @@ _Contrarians = Annotated[
 ]
 _Ties = Annotated[
     Literal["half", "davidson", "rao-kupper"],
-    typer.Option(help="Ties as half votes, or modelled."),
+    typer.Option(
+        help="Ties as half votes, or modelled: davidson or rao-kupper.",
+        metavar="WAY",
+        rich_help_panel=_TIES,
+    ),
 ]
 _Formula = Annotated[
-    str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
+    str,
+    typer.Option(
+        help='Covariates of respondents on strength: "~ age + sex".',
+        metavar="FORMULA",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
 _Shares = Annotated[
-    str, typer.Option(help="Covariates of respondents on shares of --tastes, likewise.")
+    str,
+    typer.Option(
+        help="Covariates of respondents on shares of --tastes, likewise.",
+        metavar="FORMULA",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
 _TasteFormula = Annotated[str, _taste("Covariates of respondents on means of --random, likewise.")]
 _Covariates = Annotated[
     str | None,
-    typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
+    typer.Option(
+        help="Where these are, one row a respondent (default: DATA).",
+        metavar="FILE",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
 _Context = Annotated[
-    str, typer.Option(help='Covariates of comparisons on strength: "~ length + topic".')
+    str,
+    typer.Option(
+        help='Covariates of comparisons on strength: "~ length + topic".',
+        metavar="FORMULA",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
-_Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
+_Width = Annotated[
+    Literal["shared", "strength", "respondent"],
+    typer.Option(help=_WIDTH, metavar="WHOSE", rich_help_panel=_TIES),
+]
 _Tastes = Annotated[
     str,
     typer.Option(
@@ -88,11 +120,23 @@ _Correlated = Annotated[
 _Factors = Annotated[int, _taste("Common factors, in place of --correlated.", "N")]
 _Draws = Annotated[int, _taste("Draws of each respondent's tastes.", "N")]
 _Sampling = Annotated[Literal["adaptive", "sobol", "halton"], _taste("How these are drawn.")]
+_Stream = Annotated[
+    bool | None,
+    typer.Option(
+        "--stream/--no-stream",
+        help="Read votes with given margins in blocks, and hold a table of respondents only "
+        "(default: Parquet of more than 5,000,000 rows).",
+    ),
+]
 _Test = Annotated[
-    str | None, typer.Option(help="Held-out votes, in the same columns.", metavar="FILE")
+    str | None,
+    typer.Option(
+        help="Held-out votes, in the same columns.", metavar="FILE", rich_help_panel=_HELD_OUT
+    ),
 ]
 _Fraction = Annotated[
-    float | None, typer.Option(help="Share of the votes to hold out.", metavar="P")
+    float | None,
+    typer.Option(help="Share of the votes to hold out.", metavar="P", rich_help_panel=_HELD_OUT),
 ]
 
 
@@ -129,6 +173,7 @@ def fit(
     test: _Test = None,
     test_fraction: _Fraction = None,
     sbc: _Sbc = None,
+    stream: _Stream = None,
     report: Report = True,
     prior_mean: Annotated[float | None, _prior("Median of the mean strength.")] = None,
     prior_mean_sd: Annotated[float | None, _prior("Sd of the log mean strength.")] = None,
@@ -148,16 +193,38 @@ def fit(
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}
     _refuse_with_sbc(sbc, random=random, tastes=tastes != "1", context_formula=context_formula)
-    if inference == "maximum":
-        refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
-        return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
-    asked |= {"evidence": evidence, "inference": inference, "draws": posterior_draws}
-    asked |= {"classes": classes, "contrarians": contrarians}
+    needs = {"random": random, "tastes": tastes != "1", "strength": strength, "sbc": sbc}
+    needs |= {"context_formula": context_formula, "strength_formula": strength_formula}
+    needs |= {"ties": ties != "half", "no_panel": panel is False, "test_fraction": test_fraction}
+    more = {"evidence": evidence, "inference": inference, "draws": posterior_draws}
+    more |= {"classes": classes, "contrarians": contrarians}
+    held_out_of, others = (test, test_fraction), (strength, tastes, sbc, report)
+    with reading(call, stream, needs) as call:
+        if call.processes is not None and not call.processes.first:
+            return help_first(call)
+        if inference == "maximum":
+            refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
+            return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
+        return _posterior(call, {**asked, **more}, own, given, held_out_of, *others)
+
+
+def _posterior(
+    call: Invocation,
+    asked: dict[str, Any],
+    own: dict[str, Any],
+    priors: dict[str, Any],
+    held_out_of: tuple[str | None, float | None],
+    strength: str | None,
+    tastes: str,
+    sbc: int | None,
+    report: bool,
+) -> int:
+    """One posterior, or a grid of them."""
     if strength or "," in tastes:
-        cells = grid_of(strength or family, tastes)
-        return run_grid(call, cells, asked, own, given, (test, test_fraction), report=report)
+        cells = grid_of(strength or asked["family"], tastes)
+        return run_grid(call, cells, asked, own, priors, held_out_of, report=report)
     (asked["tastes"],) = numbers_of_tastes(tastes)
-    code, result = run_posterior(call, asked, own, given, (test, test_fraction), sbc)
+    code, result = run_posterior(call, asked, own, priors, held_out_of, sbc)
     finish(call.terminal, Path(result["run"]), report=report)
     call.terminal.result(result)
     return code

@@ -9,7 +9,7 @@ from mixlogit.cli.fitting import run_path, run_posterior
 from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
-from mixlogit.run import write_json, write_text
+from mixlogit.run import write_json, write_manifest, write_text
 
 __all__ = ["grid_of", "numbers_of_tastes", "run_grid"]
 
@@ -52,6 +52,7 @@ def run_grid(
     result = {"run": str(path), **compared.to_dict()}
     write_json(path / "compare.json", result)
     write_text(path / "compare.txt", text + "\n")
+    write_manifest(path, "compare.*")
     call.terminal.say(text)
     for name in cells:  # each report shows the comparison too
         finish(call.terminal, path / name, report=report)

@@ -14,7 +14,7 @@ from mixlogit.cli.options import EVERYWHERE, common_options, data_options, judge
 from mixlogit.cli.terminal import Terminal
 from mixlogit.cli.training_options import MORE, TrainingCommand
 from mixlogit.errors import UsageError
-from mixlogit.run import RunFolder, check_config, load_config
+from mixlogit.run import RunFolder, check_config, load_config, refuse_damage
 
 __all__ = ["Invocation", "call_of_run", "command"]
 
@@ -41,6 +41,7 @@ class Invocation:
         columns: For commands that read data: the arguments of `mixlogit.load`.
         argv: The command line, for `run.json`.
         more: Options of another program that the command passes on.
+        processes: Those that share the votes, which are then read in blocks; None: held whole.
 
     Example:
         >>> Invocation(Terminal(quiet=True)).seed
@@ -55,11 +56,14 @@ class Invocation:
     columns: Mapping[str, Any] = field(default_factory=dict)
     argv: Sequence[str] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+    processes: Any = None
 
     def load(self, data: str | None = None, *, texts_suffice: bool = False) -> Any:
         """The comparisons or choice sets in DATA, or in another file with the same columns."""
         import mixlogit as ml
 
+        if self.processes is not None and data is None:
+            return self._stream()
         columns = {**self.columns, "data": data or self.columns["data"]}
         sets = [name for name in _OF_SETS if columns.get(name) is not None]
         if not sets:
@@ -72,6 +76,18 @@ class Invocation:
             option = strange[0].replace("_", "-")
             raise UsageError(f"--{option} is for pairs and cannot be joined with --choice-id.")
         return ml.load_choice_sets(**columns)
+
+    def _stream(self) -> Any:
+        """The votes in DATA, in blocks, by all processes."""
+        import mixlogit as ml
+
+        if self.processes.first:
+            self.processes.gather("read")
+        apart = (*_OF_SETS, "features", "item_a", "item_b", "grade", "grades", "schema")
+        names = ("prompt", "chosen", "rejected", *apart)
+        columns = {name: value for name, value in self.columns.items() if name not in names}
+        with self.terminal.progress("data    ", "votes") as show:
+            return ml.streamed(**columns, processes=self.processes, progress=show)
 
     def folder(self, path: Path, *, overwrite: bool | None = None) -> RunFolder:
         """The run folder of this call, to be used in a `with` block."""
@@ -92,8 +108,10 @@ def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
         terminal: Where this command writes.
 
     Raises:
+        StorageError: If the run is damaged.
         UsageError: If the run does not say where its data are.
     """
+    refuse_damage(folder)
     file = folder / "config.yaml"
     values = load_config(file) if file.is_file() else {}
     if "data" not in values:
@@ -115,6 +133,7 @@ def command(
     *,
     reads_data: bool = False,
     kind: type[TyperCommand] | None = None,
+    example: str = "",
 ) -> None:
     """Register a function as a command and give it the common options.
 
@@ -125,6 +144,7 @@ def command(
             (None is 0). The first paragraph of its docstring is the help text.
         reads_data: Also take DATA and the options that name its columns.
         kind: The class of the command, where it takes more options than these.
+        example: Arguments of an example, for the end of the help.
 
     Example:
         >>> def greet(call: Invocation, *, who: str = "you") -> None:
@@ -161,7 +181,8 @@ def command(
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
-    app.command(name, cls=kind, help=text)(run)
+    epilog = f"Example: mixlogit {name} {example}" if example else None
+    app.command(name, cls=kind, help=text, epilog=epilog)(run)
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:

@@ -1,6 +1,5 @@
 """`mixlogit margins`: from texts and two language models to margins."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,8 +54,6 @@ def margins(
     import mixlogit as ml
 
     terminal = call.terminal
-    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes the first one speaks
-        terminal = Terminal(quiet=True)
     try:
         with terminal.progress("margins", "comparisons") as show:
             found: Margins = ml.margins(

@@ -10,6 +10,7 @@ from mixlogit.cli.summary import (
     checks_line,
     model_words,
     number,
+    ranked_table,
     strength_table,
     utilities_table,
 )
@@ -68,6 +69,8 @@ def report_text(
     lines += ["", strength_table(posterior.summary(), truth=truth)]
     if classes:
         lines += ["", utilities_table(classes)]
+    elif not result.get("random") and len(utilities := posterior.utilities()):
+        lines += ["", ranked_table(utilities)]
     groups = posterior.group_summary()
     if len(groups):
         lines += ["", strength_table(groups, title="By group")]

@@ -16,6 +16,7 @@ __all__ = [
     "model_words",
     "number",
     "plural",
+    "ranked_table",
     "strength_table",
     "table",
     "utilities_table",
@@ -191,6 +192,27 @@ def utilities_table(classes: Mapping[str, Any]) -> str:
     text = table(title, [f"class {c}" for c in classes], rows)
     more = len(labels) - _SHOWN
     return text if more <= 0 else f"{text}\n  and {more:,} more, in summary.json"
+
+
+def ranked_table(utilities: "pd.DataFrame") -> str:
+    """Utilities of items, or weights of features, the highest first; thirty at most.
+
+    Args:
+        utilities: Of `Posterior.utilities`: one row an item or feature.
+
+    Example:
+        >>> import pandas as pd
+        >>> row = {"mean": 0.5, "sd": 0.1, "q05": 0.3, "q95": 0.7}
+        >>> frame = pd.DataFrame([row], index=pd.Index(["Paris"], name="item"))
+        >>> print(ranked_table(frame))
+        Utilities                             mean      sd      5%     95%
+          Paris                               0.50    0.10    0.30    0.70
+    """
+    title = "Utilities" if utilities.index.name == "item" else "Weights"
+    ranked = utilities.sort_values("mean", ascending=False)
+    more = len(ranked) - _SHOWN
+    text = strength_table(ranked[:_SHOWN], title)
+    return text if more <= 0 else f"{text}\n  and {more:,} lower ones, in posterior.nc"
 
 
 def maximum_table(found: "pd.DataFrame") -> str:

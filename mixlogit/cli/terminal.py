@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mixlogit.errors import MixlogitError
-from mixlogit.run import json_ready
+from mixlogit.run import is_first_process, json_ready
 
 __all__ = ["Progress", "Terminal", "clean"]
 
@@ -43,7 +43,8 @@ class Terminal:
     """Where a command writes.
 
     Without `as_json` people read standard output; with it, standard output holds one JSON
-    object and people read standard error.
+    object and people read standard error. Of several processes only the first speaks; what went
+    wrong the one tells to which it happened.
 
     Args:
         quiet: Say only warnings and errors.
@@ -54,7 +55,8 @@ class Terminal:
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
-        self.quiet = quiet
+        self._first = is_first_process()
+        self.quiet = quiet or not self._first
         self.as_json = as_json
         plain = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
         self._out = Console(stderr=as_json, **plain)  # type: ignore[arg-type]
@@ -67,18 +69,18 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """Write a warning to standard error, even when quiet."""
-        self._err.print(Text(clean(f"warning: {text}"), style="yellow"))
+        if self._first:
+            self._err.print(Text(clean(f"warning: {text}"), style="yellow"))
 
     def result(self, value: Mapping[str, Any]) -> None:
         """Write the JSON object, if one was asked for."""
-        if self.as_json:
-            sys.stdout.write(json.dumps(json_ready(value), allow_nan=False) + "\n")
-            sys.stdout.flush()
+        if self.as_json and self._first:
+            _write(value)
 
     def error(self, error: MixlogitError) -> None:
         """Write an error: one line on standard error, or the JSON object."""
         if self.as_json:
-            self.result(error.to_dict())
+            _write(error.to_dict())
         else:
             self._err.print(Text(clean(" ".join(str(error).split("\n"))), style="red"))
 
@@ -88,7 +90,7 @@ class Terminal:
 
         Args:
             label: What is going on.
-            unit: What is counted; if given, their number in a second and the time left are told.
+            unit: What is counted; if given, their number in a second is told with the time left.
         """
         if self.quiet:
             yield lambda stage, done, total: None
@@ -111,7 +113,7 @@ class Terminal:
             task = bar.add_task(clean(label), total=None)
 
             def update(stage: str, done: int, total: int) -> None:
-                words = clean(f"{label}  {stage}{pace(done, total)}")
+                words = clean(f"{label}  {stage}{pace(stage, done, total)}")
                 bar.update(task, description=words, completed=done, total=total or None)
 
             yield update
@@ -121,16 +123,23 @@ class Terminal:
 
         def update(stage: str, done: int, total: int) -> None:
             nonlocal said, last
-            now, told = (stage, _share(done, total)), pace(done, total)
+            now, told = (stage, _share(done, total)), pace(stage, done, total)
             if now != said and time.monotonic() - last >= _PAUSE:
                 said, last = now, time.monotonic()
-                self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}")))
+                self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}".rstrip())))
 
         return update
 
 
+def _write(value: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(json_ready(value), allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
 def _share(done: int, total: int) -> str:
-    """Full tenths; where nobody knows how many there are, the number in one digit."""
+    """Full tenths; where nobody knows how many there are, the number in one digit, if any."""
+    if not total and not done:
+        return ""
     if total:
         return f"{10 * (10 * done // total)}%"
     step: int = 10 ** (len(str(done)) - 1)
@@ -138,18 +147,20 @@ def _share(done: int, total: int) -> str:
 
 
 class _Pace:
-    """How many of a unit are done in a second since the first call, and the time left."""
+    """Since a stage's first call: how many of a unit are done in a second, and the time left."""
 
     def __init__(self, unit: str) -> None:
         self.unit = unit
-        self._first: tuple[float, int] | None = None
+        self._first: tuple[str, float, int] | None = None
 
-    def __call__(self, done: int, total: int) -> str:
+    def __call__(self, stage: str, done: int, total: int) -> str:
         now = time.monotonic()
-        self._first = self._first or (now, done)
-        begin, before = self._first
-        if not self.unit or done == before or now == begin:
+        if self._first is None or self._first[0] != stage:
+            self._first = stage, now, done
+        _, begin, before = self._first
+        if done == before or now == begin:
             return ""
         rate = (done - before) / (now - begin)
-        left = timedelta(seconds=round((total - done) / rate)) if total else None
-        return f", {rate:,.3g} {self.unit} a second" + (f", {left} left" if left else "")
+        left = timedelta(seconds=round((total - done) / rate)) if total > done else None
+        pace = f", {rate:,.3g} {self.unit} a second" if self.unit else ""
+        return pace + (f", {left} left" if left else "")

@@ -9,6 +9,7 @@ from mixlogit.data.load_choice_sets import load_choice_sets
 from mixlogit.data.schemas import Schema, schemas
 from mixlogit.data.simulate import Simulated, simulate
 from mixlogit.data.simulate_texts import SimulatedTexts, simulate_texts
+from mixlogit.data.streamed import Streamed, streamed
 from mixlogit.data.texts import TextBatch, Texts, texts
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Schema",
     "Simulated",
     "SimulatedTexts",
+    "Streamed",
     "TextBatch",
     "Texts",
     "data_card",
@@ -30,5 +32,6 @@ __all__ = [
     "schemas",
     "simulate",
     "simulate_texts",
+    "streamed",
     "texts",
 ]

@@ -76,6 +76,7 @@ def build(
         weight=None if table.weight is None else torch.from_numpy(table.weight),
         length=_length(table.texts),
         grade=None if table.grade is None else torch.from_numpy(table.grade),
+        row=_row_numbers(source, keep),
         source=source.name,
         source_sha256=source.sha256,
         dropped=dropped,
@@ -121,6 +122,13 @@ def read_columns(
         texts=texts,
         grade=grade,
     )
+
+
+def _row_numbers(source: Source, keep: Any) -> Tensor | None:
+    numbers = source.row_numbers()
+    if numbers is None:
+        return None
+    return torch.from_numpy(numbers if keep is None else numbers[keep])
 
 
 def _length(texts: dict[str, Texts]) -> Tensor | None:

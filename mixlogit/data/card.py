@@ -4,11 +4,12 @@ from typing import Any
 
 from mixlogit.data.choice_sets import ChoiceSets
 from mixlogit.data.comparisons import Comparisons
+from mixlogit.data.streamed import Streamed
 
 __all__ = ["data_card", "data_record"]
 
 
-def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
+def data_card(data: Comparisons | ChoiceSets | Streamed) -> dict[str, Any]:
     """Counts, columns, findings and what is identified: the object of `mixlogit check --json`.
 
     Args:
@@ -65,7 +66,7 @@ def data_card(data: Comparisons | ChoiceSets) -> dict[str, Any]:
     return card | {"length": _length(data)}
 
 
-def data_record(data: Comparisons | ChoiceSets) -> dict[str, Any]:
+def data_record(data: Comparisons | ChoiceSets | Streamed) -> dict[str, Any]:
     """What `data.json` holds: the data card, the input's checksum, and every dropped row."""
     return {
         "source": data.source,
@@ -99,7 +100,10 @@ def _panels(data: Comparisons | ChoiceSets) -> int:
 
 def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
     if data.kind == "texts":
-        return False, 'Texts alone: make margins with "mixlogit margins", then fit those.'
+        return False, (
+            'Texts alone: "mixlogit align" learns it with a policy; "mixlogit margins" makes '
+            "margins of two language models, which can be fitted."
+        )
     if data.respondent is None:
         return False, (
             "No respondent column: a spread of strength is a tail shape of the link, "

@@ -115,6 +115,8 @@ class Comparisons:
         weight: `comparison`-vector of positive weights, float64.
         length: `comparison`-vector: characters of the first text less those of the second one.
         grade: `comparison`-vector, int64: 1, 2, ... for the first, -1, ... for the second, 0: tie.
+        row: `comparison`-vector, int64: the row each was read from, counted from 1; None if
+            unknown.
         source: What messages call the data.
         source_sha256: Checksum of the file or files; None for data held in memory.
         dropped: The malformed rows that were left out.
@@ -143,6 +145,7 @@ class Comparisons:
     weight: Tensor | None = None
     length: Tensor | None = None
     grade: Tensor | None = None
+    row: Tensor | None = None
     source: str = "data"
     source_sha256: str | None = None
     dropped: tuple[Dropped, ...] = ()
@@ -286,6 +289,7 @@ class Comparisons:
             weight=part(self.weight),
             length=part(self.length),
             grade=part(self.grade),
+            row=part(self.row),
             respondent=None if self.respondent is None else names(self.respondent),
             groups={name: names(group) for name, group in self.groups.items()},
         )
@@ -351,7 +355,7 @@ def _check(data: Comparisons) -> None:
         raise UsageError("Expected outcomes 1 (first), 0 (second) or 0.5 (tie) but got others.")
     vectors = {
         name: getattr(data, name)
-        for name in ("margin", "item_a", "item_b", "weight", "length", "grade")
+        for name in ("margin", "item_a", "item_b", "weight", "length", "grade", "row")
     }
     vectors["features"] = None if data.features is None else data.features[:, :1].flatten()
     vectors["respondent"] = None if data.respondent is None else data.respondent.codes

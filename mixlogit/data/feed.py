@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ class Feed:
         batches: From a row (counted from 0) on, in batches of a number of rows: how many rows a
             batch covers, and those of them that could be read.
         files: The files whose checksum identifies the data.
+        own: As `share`, where the rows can be read by several processes.
+        block: Rows to read at once where only numbers are wanted of them.
     """
 
     name: str
@@ -40,6 +42,21 @@ class Feed:
     n_rows: int | None
     batches: Callable[[int, int], Batches]
     files: tuple[Path, ...] = ()
+    own: Callable[[Sequence[str], int, int, int], Batches] | None = None
+    block: int = 1 << 16
+
+    def share(self, names: Sequence[str], size: int, rank: int, count: int) -> Batches:
+        """One of several shares of the rows; every row is in exactly one of them.
+
+        Args:
+            names: The columns wanted, in the schema; there may be more.
+            size: Rows of a batch.
+            rank: Which share.
+            count: Number of shares.
+        """
+        if self.own is not None:
+            return self.own(names, size, rank, count)
+        return self.batches(0, size) if rank == 0 else iter(())
 
     def sha256(self) -> str | None:
         """Checksum of the files, or of the values of data that are no files.
@@ -86,10 +103,18 @@ def chained(name: str, feeds: list[Feed]) -> Feed:
                 n = _count(feed) if feed.n_rows is None else feed.n_rows
                 start = max(0, start - n)
 
+    def own(wanted: Sequence[str], size: int, rank: int, count: int) -> Batches:
+        for k, feed in enumerate(feeds):  # the first share of each goes to another process
+            there = [column for column in wanted if column in feed.schema.names]
+            for covered, source in feed.share(there, size, (rank - k) % count, count):
+                yield covered, _with_columns(source, list(wanted))
+
     sizes = [feed.n_rows for feed in feeds]
+    block = min(feed.block for feed in feeds)
     files = tuple(file for feed in feeds for file in feed.files)
     total = None if None in sizes else sum(n for n in sizes if n is not None)
-    return Feed(name, pa.schema(list(zip(names, kinds, strict=True))), total, batches, files)
+    schema = pa.schema(list(zip(names, kinds, strict=True)))
+    return Feed(name, schema, total, batches, files, own, block)
 
 
 def _with_columns(source: Source, names: list[str]) -> Source:

@@ -1,7 +1,9 @@
 """Findings: data that can be used, but may not mean what their owner thinks."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,11 +14,22 @@ from mixlogit.data.duplicates import Repeats, hash_column, mix, repeats
 from mixlogit.data.graph import is_ordered
 from mixlogit.data.names import join_texts
 from mixlogit.data.rows import NO_GROUP
+from mixlogit.data.scan import Scan
 from mixlogit.data.source import Source
 from mixlogit.data.table import Table, pair_of
 from mixlogit.errors import DataError
 
-__all__ = ["findings", "refuse_zero_margins"]
+if TYPE_CHECKING:
+    from mixlogit.data.streamed import Streamed
+
+__all__ = ["findings", "refuse_zero_margins", "streamed_findings", "zero_margins"]
+
+_WHO = re.compile(
+    r"(annotator|worker|judge|rater|evaluator|labell?er|participant|subject|respondent|user|person)"
+    r"([ _-]?(id|name|uid|hash))?",
+    re.IGNORECASE,
+)
+_AGREES = "agrees with the sign of its margin"
 
 Keep = NDArray[np.bool_] | None
 
@@ -31,11 +44,12 @@ def findings(data: Comparisons, table: Table, source: Source, keep: Keep) -> tup
         keep: Which rows of the source were kept; None means all.
 
     Returns:
-        The findings: one_respondent, single_comparisons, perfect_separation, one_margin_value,
-        zero_feature, components, duplicates, flipped_duplicates, same_texts, group_varies,
-        empty_group, ties, left_out.
+        The findings: no_respondents, one_respondent, single_comparisons, perfect_separation,
+        one_margin_value, zero_feature, components, duplicates, flipped_duplicates, same_texts,
+        group_varies, empty_group, ties, left_out.
     """
     about: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _unnamed_respondents(data, source),
         lambda: _respondents(data),
         lambda: _separation(data),
         lambda: _margins(data),
@@ -57,17 +71,77 @@ def refuse_zero_margins(data: Comparisons) -> None:
     """
     if data.margin is None or bool(data.margin.any()):
         return
-    n = data.n_comparisons
+    column = str(data.columns.get("margin", "margin"))
+    raise zero_margins(data.source, data.n_comparisons, column)
+
+
+def zero_margins(source: str, n: int, column: str) -> DataError:
+    """The error for data whose margins are all 0.
+
+    Args:
+        source: What messages call the data.
+        n: Number of comparisons.
+        column: The column of the margins.
+    """
     which = "the only margin is 0" if n == 1 else f"all {n:,} margins are 0"
-    raise DataError(
-        f"{data.source}: {which}, so strength cannot be estimated. "
+    return DataError(
+        f"{source}: {which}, so strength cannot be estimated. "
         "A policy equal to its reference has zero margins.",
-        file=data.source,
-        column=str(data.columns.get("margin", "margin")),
+        file=source,
+        column=column,
     )
 
 
-def _respondents(data: Comparisons) -> Iterator[Finding]:
+def streamed_findings(data: "Streamed", scan: Scan) -> tuple[Finding, ...]:
+    """The same of votes that are not held; whether rows are there twice nobody looked.
+
+    Args:
+        data: The votes.
+        scan: What was counted.
+
+    Returns:
+        The findings, the last of which says what is not known: streamed.
+    """
+    n, found = data.n_comparisons, [*_respondents(data)]
+    if scan.against == scan.ties == 0 and n > 1:
+        found.append(_certain(n, _AGREES))
+    if n > 1 and scan.sizes[0] == scan.sizes[1]:
+        found.append(_one_size(n, scan.sizes[1]))
+    for k, name in enumerate(data.groups):
+        label = torch.zeros(len(data.counts), len(data.groups[name]), dtype=torch.bool)
+        there = torch.nonzero(data.counts)
+        label[there[:, 0], data.level[there[:, 1], k]] = True
+        varies = int((label.sum(1) > 1).sum())
+        found += [_group_varies(name, varies, data.n_respondents)] if varies else []
+    return (*found, *_empty_groups(data), *_ties(data), _not_held(data))
+
+
+def _not_held(data: "Streamed") -> Finding:
+    said = "The votes were read in blocks and not held: rows entered twice were not looked for"
+    if len(data.part) < len(data):
+        assert data.part.respondent is not None
+        people = int(data.part.respondent.counts().count_nonzero())
+        said += (
+            f"; evidence, predictions and calibration are those of {len(data.part):,} votes, all "
+            f"by {people:,} of the respondents, drawn at random"
+        )
+    return Finding("streamed", len(data.part), f"{said}.")
+
+
+def _unnamed_respondents(data: Comparisons, source: Source) -> Iterator[Finding]:
+    """A column that looks as if it said who judged, where none was named."""
+    used = {name for names in data.columns.values() for name in np.atleast_1d(names)}
+    like = [name for name in source.names if _WHO.fullmatch(name) and name not in used]
+    if data.respondent is None and like:
+        yield Finding(
+            "no_respondents",
+            1,
+            f'No respondents are named. If "{like[0]}" says who judged, add --respondent '
+            f'"{like[0]}": one strength a respondent is what tells people apart.',
+        )
+
+
+def _respondents(data: "Comparisons | Streamed") -> Iterator[Finding]:
     if data.respondent is None:
         return
     n = data.n_respondents
@@ -94,7 +168,7 @@ def _separation(data: Comparisons) -> Iterator[Finding]:
     if data.margin is not None:
         agree = sign * data.margin.sign()
         certain = decided > 1 and decided == data.n_comparisons and bool((agree >= 0).all())
-        what = "agrees with the sign of its margin"
+        what = _AGREES
     elif data.item_a is not None and data.item_b is not None:
         first = sign > 0
         winner = torch.where(first, data.item_a, data.item_b).numpy()
@@ -104,24 +178,23 @@ def _separation(data: Comparisons) -> Iterator[Finding]:
     else:
         return
     if certain:
-        yield Finding(
-            "perfect_separation",
-            decided,
-            f"Each of the {decided:,} choices {what}: the data set no upper limit to strength, "
-            "only the prior does.",
-        )
+        yield _certain(decided, what)
+
+
+def _certain(decided: int, what: str) -> Finding:
+    return Finding(
+        "perfect_separation",
+        decided,
+        f"Each of the {decided:,} choices {what}: the data set no upper limit to strength, "
+        "only the prior does.",
+    )
 
 
 def _margins(data: Comparisons) -> Iterator[Finding]:
     if data.margin is not None and data.n_comparisons > 1:
         size = data.margin.abs()
         if bool((size == size[0]).all()):
-            yield Finding(
-                "one_margin_value",
-                data.n_comparisons,
-                f"Every margin is {float(size[0]):g} in size: mean and spread of strength "
-                "cannot be told apart from one size of margin.",
-            )
+            yield _one_size(data.n_comparisons, float(size[0]))
     if data.features is not None:
         for name in [
             n for n, c in zip(data.feature_names, data.features.T, strict=True) if not c.any()
@@ -131,6 +204,15 @@ def _margins(data: Comparisons) -> Iterator[Finding]:
                 data.n_comparisons,
                 f'Feature "{name}" is 0 in every row: its weight cannot be estimated.',
             )
+
+
+def _one_size(n: int, size: float) -> Finding:
+    return Finding(
+        "one_margin_value",
+        n,
+        f"Every margin is {size:g} in size: mean and spread of strength "
+        "cannot be told apart from one size of margin.",
+    )
 
 
 def _components(data: Comparisons) -> Iterator[Finding]:
@@ -209,12 +291,20 @@ def _groups(data: Comparisons) -> Iterator[Finding]:
         if data.respondent is not None:
             n = _varies(data.respondent, group)
             if n:
-                yield Finding(
-                    "group_varies",
-                    n,
-                    f"{name} varies within {n:,} of {data.n_respondents:,} respondents: as a "
-                    f"group (--by) each has a strength of its own for each {name}.",
-                )
+                yield _group_varies(name, n, data.n_respondents)
+    yield from _empty_groups(data)
+
+
+def _group_varies(name: str, n: int, n_respondents: int) -> Finding:
+    return Finding(
+        "group_varies",
+        n,
+        f"{name} varies within {n:,} of {n_respondents:,} respondents: as a "
+        f"group (--by) each has a strength of its own for each {name}.",
+    )
+
+
+def _empty_groups(data: "Comparisons | Streamed") -> Iterator[Finding]:
     for name, group in data.groups.items():
         n = int(group.counts()[group.labels.index(NO_GROUP)]) if NO_GROUP in group.labels else 0
         if n:
@@ -230,7 +320,7 @@ def _varies(respondent: Labels, group: Labels) -> int:
     return int(np.unique(changed.numpy()).size)
 
 
-def _ties(data: Comparisons) -> Iterator[Finding]:
+def _ties(data: "Comparisons | Streamed") -> Iterator[Finding]:
     n = data.n_ties
     if n and data.grade is None:
         each = "1 tie is kept: it enters" if n == 1 else f"{n:,} ties are kept: each enters"

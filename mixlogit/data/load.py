@@ -15,7 +15,7 @@ from mixlogit.data.source import Source
 from mixlogit.data.votes import OUTCOME, WEIGHT, counted
 from mixlogit.errors import UsageError
 
-__all__ = ["load"]
+__all__ = ["LoadColumns", "load", "with_counts"]
 
 
 class LoadColumns(ColumnNames, total=False):
@@ -85,7 +85,7 @@ def load(
             table, respondent = _known(data, schema, split, source, columns.get("item_a"))
             columns = {**respondent, **columns}
         table.check_names()
-        table, named, labels = _counted(table, columns, labels)
+        table, named, labels = with_counts(table, columns, labels)
         roles = resolve(table, **named)
         words: Any = {"labels": labels, "grades": grades}
         return build(table, roles, bad_rows=bad_rows, texts_suffice=texts_suffice, **words)
@@ -103,10 +103,23 @@ def _known(
     return table, {"respondent": schema.respondent} if known else {}
 
 
-def _counted(
+def with_counts(
     table: Source, columns: LoadColumns, labels: OutcomeLabels
 ) -> tuple[Source, ColumnNames, OutcomeLabels]:
-    """Rows of counted votes as one weighted row an outcome; other tables as they are."""
+    """Rows of counted votes as one weighted row an outcome; other tables as they are.
+
+    Args:
+        table: The table.
+        columns: As for `load`.
+        labels: Words of outcomes.
+
+    Returns:
+        The table, its columns by role, and the words of its outcomes.
+
+    Raises:
+        DataError: If a count is malformed.
+        UsageError: If counts are joined with outcomes, grades or weights.
+    """
     named: Any = dict(columns)
     votes = {outcome: named.pop(f"votes_{outcome}", None) for outcome in ("a", "b", "tie")}
     if not any(votes.values()):

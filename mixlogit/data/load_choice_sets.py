@@ -140,7 +140,7 @@ def _build(source: Source, roles: LongRoles, constants: str | None, bad_rows: st
         table = table.whole(keep)
         if not table.choice.size:
             what = "no choice set is left, each holds a malformed row"
-            raise nothing_left(source, dropped, what)
+            raise nothing_left(source.name, dropped, what)
     table, findings = _informative(source, table.arranged())
     choice, chosen, picked, occasion = explode(table.choice, table.best)
     of_set = picked[np.flatnonzero(np.diff(choice, prepend=-1))]

@@ -94,7 +94,9 @@ def settle(
     """
     keep, dropped = sift(source, problems, bad_rows)
     if keep is not None and not keep.any():
-        raise nothing_left(source, dropped, f"no row is left, all {len(dropped):,} are malformed")
+        raise nothing_left(
+            source.name, dropped, f"no row is left, all {len(dropped):,} are malformed"
+        )
     return keep, dropped
 
 
@@ -131,11 +133,11 @@ def sift(
     return (None if keep.all() and keep.size else keep), dropped
 
 
-def nothing_left(source: Source, dropped: tuple[Dropped, ...], what: str) -> DataError:
+def nothing_left(source: str, dropped: tuple[Dropped, ...], what: str) -> DataError:
     """The error for data of which nothing is left, with the first row that was dropped."""
     first = dropped[0]
     return DataError(
-        f"{source.name}: {what}. Row {first.row}: {first.reason}.",
+        f"{source}: {what}. Row {first.row}: {first.reason}.",
         file=first.file,
         row=first.row,
         column=first.column or None,

@@ -2,24 +2,30 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from mixlogit.data.source import Part, Source, Unreadable
+from mixlogit.data.values import Column
 from mixlogit.errors import DataError
 
-__all__ = ["not_utf8", "read_csv"]
+__all__ = ["not_utf8", "pointed", "read_csv", "separator"]
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 16 << 20
+_COMMA = r"^(\s*[-+]?[0-9]+),([0-9]+(?:[eE][-+]?[0-9]+)?\s*)$"  # a number as 3,5 or -0,1e-3
 
 
 def read_csv(name: str, data: pa.Buffer) -> Source:
-    """A CSV file with a header, comma-separated, UTF-8 (with or without a byte-order mark).
+    """A CSV file with a header, UTF-8 (with or without a byte-order mark).
 
-    A line with more or fewer cells than the header is unreadable. Blank lines are no rows.
+    Cells are separated by commas, or by what `separator` finds. Where that is a semicolon,
+    numbers may have a decimal comma, as spreadsheets write them in many countries. A line with
+    more or fewer cells than the header is unreadable. Blank lines are no rows.
 
     Args:
         name: What messages call it.
@@ -31,17 +37,17 @@ def read_csv(name: str, data: pa.Buffer) -> Source:
     Raises:
         DataError: If there is no header, or the text is not UTF-8 or not CSV.
     """
-    header = _header(name, data)
+    header, mark = _header(name, data)
     unreadable: list[Unreadable] = []
     try:
-        table = _parse(data, header, None)
+        table = _parse(data, header, mark, None)
     except pa.ArrowInvalid as first:
         wrong = not_utf8(name, bytes(data))
         if wrong:
             raise wrong from first
         bad: list[pacsv.InvalidRow] = []
         try:
-            table = _parse(data, header, bad)
+            table = _parse(data, header, mark, bad)
         except pa.ArrowInvalid as error:
             raise _unreadable(name, error) from error
         unreadable = [
@@ -57,14 +63,42 @@ def read_csv(name: str, data: pa.Buffer) -> Source:
     if unreadable:
         every = np.arange(1, table.num_rows + len(unreadable) + 1)
         rows = np.setdiff1d(every, [row.row for row in unreadable])
+
+    def read(column: str) -> Column:
+        cells = table.column(header.index(column))
+        return pc.replace_substring_regex(cells, _COMMA, r"\1.\2") if mark == ";" else cells
+
     return Source(
         name=name,
         names=header,
-        read=lambda column: table.column(header.index(column)),
+        read=read,
         parts=[Part(name, table.num_rows, rows)],
         textual=True,
         unreadable=unreadable,
     )
+
+
+def separator(line: str) -> str:
+    """What separates the cells of a CSV file: a comma, or else the semicolon or tab of its header.
+
+    Args:
+        line: The header.
+
+    Example:
+        >>> separator("margin,respondent"), separator("margin;respondent"), separator("margin")
+        (',', ';', ',')
+    """
+    return next((mark for mark in ",;\t" if mark in line), ",")
+
+
+def pointed(cell: str) -> str:
+    """A cell whose number has a decimal comma, with a point; any other cell as it is.
+
+    Example:
+        >>> pointed("-3,5"), pointed("1,000,000"), pointed("x,5")
+        ('-3.5', '1,000,000', 'x,5')
+    """
+    return re.sub(_COMMA, r"\1.\2", cell)
 
 
 def not_utf8(name: str, data: bytes) -> DataError | None:
@@ -77,7 +111,7 @@ def not_utf8(name: str, data: bytes) -> DataError | None:
         where = f"row {row}" if row else "the header"
         return DataError(
             f"{name}, {where}: byte 0x{data[error.start]:02x} is not UTF-8. "
-            "Save the file as UTF-8.",
+            'Save the file as UTF-8, which spreadsheets call "CSV UTF-8".',
             file=name,
             row=row or None,
         )
@@ -88,20 +122,23 @@ def _cells(n: int) -> str:
     return "1 cell" if n == 1 else f"{n} cells"
 
 
-def _header(name: str, data: pa.Buffer) -> list[str]:
-    """The first row that is not blank."""
-    start = bytes(data[:_BLOCK]).removeprefix(_BOM)
-    text = io.StringIO(start.decode("utf-8", errors="replace"), newline="")
+def _header(name: str, data: pa.Buffer) -> tuple[list[str], str]:
+    """The first row that is not blank, and what separates its cells."""
+    start = bytes(data[:_BLOCK]).removeprefix(_BOM).decode("utf-8", errors="replace")
+    mark = separator(re.split(r"[\r\n]", start.lstrip("\r\n"), maxsplit=1)[0])
+    text = io.StringIO(start, newline="")
     try:
-        header = next((row for row in csv.reader(text) if row), None)
+        header = next((row for row in csv.reader(text, delimiter=mark) if row), None)
     except csv.Error as error:
         raise _unreadable(name, error) from error
     if header is None:
         raise DataError(f"{name}: the file is empty.", file=name)
-    return header
+    return header, mark
 
 
-def _parse(data: pa.Buffer, header: list[str], bad: list[pacsv.InvalidRow] | None) -> pa.Table:
+def _parse(
+    data: pa.Buffer, header: list[str], mark: str, bad: list[pacsv.InvalidRow] | None
+) -> pa.Table:
     """All cells as text, the header as the first row; bad lines are skipped if wanted."""
 
     def skip(row: pacsv.InvalidRow) -> str:
@@ -118,7 +155,9 @@ def _parse(data: pa.Buffer, header: list[str], bad: list[pacsv.InvalidRow] | Non
             block_size=min(max(data.size + 1, 1024), 2**31 - 1) if bad is not None else _BLOCK,
         ),
         parse_options=pacsv.ParseOptions(
-            newlines_in_values=True, invalid_row_handler=None if bad is None else skip
+            delimiter=mark,
+            newlines_in_values=True,
+            invalid_row_handler=None if bad is None else skip,
         ),
         convert_options=pacsv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False

@@ -18,11 +18,21 @@ from mixlogit.data.source import Part, Source, merged
 from mixlogit.data.values import Column
 from mixlogit.errors import DataError
 
-__all__ = ["FORMATS", "checksum", "damaged", "files_in", "format_of", "opened", "read_path"]
+__all__ = [
+    "FORMATS",
+    "checksum",
+    "coded_parquet",
+    "files_in",
+    "format_of",
+    "opened",
+    "read_path",
+    "reading_parquet",
+]
 
-FORMATS = ("csv", "jsonl", "json", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "json", "parquet")
 _TEXT: dict[str, Callable[[str, pa.Buffer], Source]] = {
     "csv": read_csv,
+    "tsv": read_csv,
     "jsonl": read_jsonl,
     "json": read_json,
 }
@@ -112,8 +122,8 @@ def format_of(path: Path, name: str) -> str:
     kind = _kind(path)
     if kind is None:
         raise DataError(
-            f"{name}: not a kind of file that can be read. Use .csv, .jsonl, .json (also .gz) "
-            "or .parquet.",
+            f"{name}: not a kind of file that can be read. Use .csv, .tsv, .jsonl, .json (also "
+            '.gz) or .parquet; save a spreadsheet as "CSV UTF-8".',
             file=name,
         )
     if path.stat().st_size == 0:
@@ -139,29 +149,45 @@ def _bytes(path: Path, name: str) -> pa.Buffer:
     return pa.py_buffer(data)
 
 
-def damaged(name: str, error: Exception) -> DataError:
-    """The error for a Parquet file that cannot be read."""
-    reason = str(error).splitlines()[0]
-    return DataError(f"{name}: not a readable Parquet file ({reason}).", file=name)
+@contextmanager
+def reading_parquet(name: str) -> Iterator[None]:
+    """Turn what is wrong with a Parquet file into an error that names it.
+
+    Args:
+        name: What messages call it.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"{name}: not a readable Parquet file ({reason})."
+        raise DataError(message, file=name) from error
+
+
+def coded_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet file whose names and labels, which repeat, are read as codes.
+
+    Args:
+        path: The file.
+    """
+    schema = pq.read_schema(path, memory_map=True)
+    texts = [f.name for f in schema if pa.types.is_string(f.type)]
+    return pq.ParquetFile(path, read_dictionary=texts, memory_map=True)
 
 
 def _read_parquet(path: Path, name: str) -> Source:
-    try:
-        schema = pq.read_schema(path, memory_map=True)
-        # names and labels repeat: read them as codes, without one string a row
-        texts = [f.name for f in schema if pa.types.is_string(f.type)]
-        file = pq.ParquetFile(path, read_dictionary=texts, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
-        raise damaged(name, error) from error
+    with reading_parquet(name):
+        file = coded_parquet(path)
 
     def read(column: str) -> Column:
-        try:
+        with reading_parquet(name):
             return file.read(columns=[column], use_threads=False).column(0)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(name, error) from error
 
     parts = [Part(name, file.metadata.num_rows)]
-    return Source(name=name, names=list(schema.names), read=read, parts=parts)
+    return Source(name=name, names=list(file.schema_arrow.names), read=read, parts=parts)
 
 
 def files_in(path: Path, name: str) -> list[Path]:
@@ -180,7 +206,7 @@ def files_in(path: Path, name: str) -> list[Path]:
     files = sorted(file for file in path.iterdir() if file.is_file() and _kind(file))
     kinds = sorted({str(_kind(file)) for file in files})
     if not files:
-        raise DataError(f"{name}: no .csv, .jsonl, .json or .parquet file in it.", file=name)
+        raise DataError(f"{name}: no .csv, .tsv, .jsonl, .json or .parquet file in it.", file=name)
     if len(kinds) > 1:
         raise DataError(
             f"{name}: holds {' and '.join(kinds)} files. Keep one kind, or name one file.",

@@ -17,6 +17,7 @@ from mixlogit.data.values import Bad, Column, Floats, Ints, printable
 __all__ = ["NO_GROUP", "NeedsColumns", "Rows"]
 
 NO_GROUP = "(none)"
+_SHOWN = 6  # values of a column that a message lists
 
 _FINITE = {
     "margin": 'Margins must be finite. Recompute them with "mixlogit margins", or drop the row.',
@@ -135,7 +136,8 @@ class Rows:
             column,
             np.flatnonzero(np.isnan(outcome)),
             lambda i: f'{column} is "{_short(found.values[found.codes[i]])}"',
-            f"Outcomes must be one of {', '.join(words)}; name others by --labels.",
+            f"Outcomes must be one of {', '.join(words)}; name others by --labels. "
+            f"The column holds {_some(found.values)}.",
         )
         return outcome
 
@@ -217,6 +219,13 @@ def _is_kind(column: str, raw: Column, kind: str) -> Callable[[int], str]:
         return f"{column} is {kind} ({_short(repr(_at(raw, index)))})"
 
     return reason
+
+
+def _some(values: tuple[str, ...]) -> str:
+    """The distinct values of a column, the first six where there are more."""
+    shown = ", ".join(f'"{_short(value)}"' for value in values[:_SHOWN])
+    more = len(values) - _SHOWN
+    return shown if more <= 0 else f"{shown} and {more:,} more"
 
 
 def _short(text: str) -> str:

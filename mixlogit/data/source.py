@@ -72,9 +72,20 @@ class Source:
         part, index = self.parts[at], index - starts[at]
         return part.file, index + 1 if part.rows is None else int(part.rows[index])
 
+    def row_numbers(self) -> NDArray[np.int64] | None:
+        """Number of each row, through all files where these have no gaps; None with gaps."""
+        if len(self.parts) == 1 and self.parts[0].rows is not None:
+            return self.parts[0].rows
+        if any(part.rows is not None for part in self.parts):
+            return None
+        return np.arange(1, self.n_rows + 1)
+
     def check_names(self) -> None:
-        """Refuse two columns of one name, since it is unclear which one is meant."""
-        twice = [name for i, name in enumerate(self.names) if name in self.names[:i]]
+        """Refuse two columns of one name, since it is unclear which one is meant.
+
+        Columns without a name, as spreadsheets leave them, cannot be meant.
+        """
+        twice = [n for i, n in enumerate(self.names) if n.strip() and n in self.names[:i]]
         if twice:
             raise DataError(
                 f'{self.name}: two columns are called "{twice[0]}". Rename one of them.',

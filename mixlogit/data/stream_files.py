@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mixlogit.data.feed import Batches, Feed, joint_type, numbered
+from mixlogit.data.read_csv import pointed, separator
 from mixlogit.data.read_json import Record, json_records
-from mixlogit.data.readers import damaged, opened
+from mixlogit.data.readers import coded_parquet, opened, reading_parquet
 from mixlogit.data.source import Part, Source, Unreadable, source_of_table, to_column
 from mixlogit.errors import DataError
 
@@ -21,6 +22,7 @@ __all__ = ["stream_csv", "stream_jsonl", "stream_parquet"]
 
 Records = Iterator[tuple[int, Record | str]]
 
+_AT_ONCE = 1 << 20  # rows of numbers read at once
 _BLOCK = 10_000  # records looked at together to learn the types of a JSONL file
 _LONGEST = 2**31 - 1  # characters of a CSV cell; the default is 128 kB, and some texts are longer
 
@@ -38,30 +40,34 @@ def stream_parquet(path: Path, name: str) -> Feed:
     Raises:
         DataError: If it cannot be read.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            schema, n = file.schema_arrow, file.metadata.num_rows
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-    except (pa.ArrowException, OSError) as error:
-        raise damaged(name, error) from error
+    with reading_parquet(name), pq.ParquetFile(path) as file:
+        schema, n = file.schema_arrow, file.metadata.num_rows
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     source_of_table(schema.empty_table(), name).check_names()
+    ends = np.cumsum(sizes, dtype=np.int64)
 
     def batches(start: int, size: int) -> Batches:
-        ends = np.cumsum(sizes, dtype=np.int64)
         group = int(np.searchsorted(ends, start, side="right"))
         skip = start - int(ends[group - 1] if group else 0)
         first = start
-        try:
-            with pq.ParquetFile(path, memory_map=True) as file:
-                groups = list(range(group, len(sizes)))
-                parts = file.iter_batches(size, row_groups=groups, use_threads=False)
-                for table in _regrouped(parts, schema, skip, size):
+        with reading_parquet(name), pq.ParquetFile(path, memory_map=True) as file:
+            groups = list(range(group, len(sizes)))
+            parts = file.iter_batches(size, row_groups=groups, use_threads=False)
+            for table in _regrouped(parts, schema, skip, size):
+                yield table.num_rows, numbered(table, name, first)
+                first += table.num_rows
+
+    def own(names: Sequence[str], size: int, rank: int, count: int) -> Batches:
+        with reading_parquet(name), coded_parquet(path) as file:
+            for group in range(rank, len(sizes), count):
+                first = int(ends[group]) - sizes[group]
+                options = {"row_groups": [group], "columns": list(names), "use_threads": False}
+                for part in file.iter_batches(size, **options):
+                    table = pa.Table.from_batches([part])
                     yield table.num_rows, numbered(table, name, first)
                     first += table.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(name, error) from error
 
-    return Feed(name, pa.schema(list(schema)), n, batches, (path,))
+    return Feed(name, pa.schema(list(schema)), n, batches, (path,), own, _AT_ONCE)
 
 
 def _regrouped(parts: Any, schema: pa.Schema, skip: int, size: int) -> Iterator[pa.Table]:
@@ -115,10 +121,14 @@ def _cells(file: Any, name: str) -> Iterator[list[str]]:
     row = 0
     with io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as lines:
         try:
-            for cells in filter(None, _long_rows(csv.reader(lines))):
+            first = next((line for line in lines if line.strip("\r\n")), "")
+            mark = separator(first)
+            for cells in filter(
+                None, _long_rows(csv.reader(chain([first], lines), delimiter=mark))
+            ):
                 if not "".join(cells).isascii():
                     _check_utf8(cells, name, row)
-                yield cells
+                yield [pointed(cell) for cell in cells] if mark == ";" else cells
                 row += 1
         except csv.Error as error:
             raise DataError(f"{name}: not a readable CSV file ({error}).", file=name) from error
@@ -144,7 +154,8 @@ def _check_utf8(cells: list[str], name: str, row: int) -> None:
         byte = ord(error.object[error.start]) - 0xDC00
         where = f"row {row}" if row else "the header"
         raise DataError(
-            f"{name}, {where}: byte 0x{byte:02x} is not UTF-8. Save the file as UTF-8.",
+            f"{name}, {where}: byte 0x{byte:02x} is not UTF-8. "
+            'Save the file as UTF-8, which spreadsheets call "CSV UTF-8".',
             file=name,
             row=row or None,
         ) from error

@@ -17,11 +17,11 @@ from mixlogit.data import Dropped, TextBatch, Texts, texts
 from mixlogit.data.columns import ColumnNames
 from mixlogit.data.outcomes import OutcomeLabels
 from mixlogit.data.problems import BadRows
+from mixlogit.data.processes import Processes, processes
 from mixlogit.errors import DataError, DataWarning
 from mixlogit.lm.cache import user_cache
 from mixlogit.lm.encode import EncodingCounts, Truncation, encode
 from mixlogit.lm.pairing import Pairing, open_pairing
-from mixlogit.lm.processes import Processes, processes
 from mixlogit.lm.ratios import COLUMNS, margin_columns
 from mixlogit.lm.shards import Shards
 from mixlogit.run import run_lock

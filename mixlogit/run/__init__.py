@@ -3,7 +3,8 @@
 from mixlogit.run.config import check_config, config_sha256, load_config
 from mixlogit.run.folder import RunFolder, versions
 from mixlogit.run.lock import run_lock
-from mixlogit.run.resources import peak_memory_mb
+from mixlogit.run.manifest import fault_of, refuse_damage, write_manifest
+from mixlogit.run.resources import is_first_process, peak_memory_mb
 from mixlogit.run.training import GrowingRun
 from mixlogit.run.write import (
     disk_full,
@@ -21,13 +22,17 @@ __all__ = [
     "check_config",
     "config_sha256",
     "disk_full",
+    "fault_of",
+    "is_first_process",
     "json_ready",
     "load_config",
     "peak_memory_mb",
+    "refuse_damage",
     "replacing",
     "run_lock",
     "versions",
     "write_json",
+    "write_manifest",
     "write_parquet",
     "write_text",
     "write_yaml",

@@ -14,6 +14,7 @@ from typing import Any, Self
 from mixlogit.errors import StorageError
 from mixlogit.run.config import config_sha256
 from mixlogit.run.lock import run_lock
+from mixlogit.run.manifest import write_manifest
 from mixlogit.run.write import disk_full, storage_error, sync, write_json, write_yaml
 
 __all__ = ["RunFolder", "versions"]
@@ -39,8 +40,9 @@ class RunFolder:
     """A folder that appears whole, or not at all.
 
     Inside the `with` block write into `folder`, a temporary folder beside the final one. When
-    the block ends, `run.json` is added, everything is flushed to disk and the folder takes its
-    name. If the block fails, nothing is left of it, and a run that was to be replaced stays.
+    the block ends, `run.json` and a manifest of checksums are added, everything is flushed to
+    disk and the folder takes its name. If the block fails, nothing is left of it, and a run that
+    was to be replaced stays.
 
     Args:
         path: The final folder.
@@ -63,7 +65,7 @@ class RunFolder:
         >>> with RunFolder(target, config={"family": "gamma"}, seed=0) as run:
         ...     _ = (run.folder / "summary.txt").write_text("fine")
         >>> sorted(file.name for file in target.iterdir())
-        ['config.yaml', 'run.json', 'summary.txt']
+        ['config.yaml', 'manifest.json', 'run.json', 'summary.txt']
     """
 
     def __init__(
@@ -162,10 +164,11 @@ class RunFolder:
         raise storage_error(reason, str(self.path), free=free, kept=kept) from error
 
     def _write_record(self) -> None:
-        """Add configuration and `run.json`, and flush everything to the disk."""
+        """Add configuration, `run.json` and checksums, and flush everything to the disk."""
         if self.config:
             write_yaml(self.folder / "config.yaml", self.config)
-        write_json(self.folder / "run.json", self.manifest())
+        write_json(self.folder / "run.json", self.record())
+        write_manifest(self.folder)
         for entry in self.folder.rglob("*"):
             sync(entry)
         sync(self.folder)
@@ -179,7 +182,7 @@ class RunFolder:
         sync(self.path.parent)
         shutil.rmtree(old, ignore_errors=True)
 
-    def manifest(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         """What `run.json` holds: command, configuration hash, seed, versions, times, state."""
         ended = datetime.now(UTC)
         return {

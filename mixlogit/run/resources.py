@@ -1,8 +1,19 @@
-"""What this process has used."""
+"""What this process is, and what it has used."""
 
+import os
 import sys
 
-__all__ = ["peak_memory_mb"]
+__all__ = ["is_first_process", "peak_memory_mb"]
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that speaks, of those that `torchrun` started or alone.
+
+    Example:
+        >>> is_first_process()
+        True
+    """
+    return os.environ.get("RANK", "0") == "0"
 
 
 def peak_memory_mb() -> float | None:

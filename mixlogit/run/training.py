@@ -7,6 +7,7 @@ from typing import Any, Self
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.run.config import load_config
 from mixlogit.run.folder import RunFolder
+from mixlogit.run.manifest import refuse_damage
 from mixlogit.run.write import json_ready, write_yaml
 
 __all__ = ["GrowingRun"]
@@ -49,7 +50,8 @@ class GrowingRun(RunFolder):
         super().__enter__()
         self._was_finished = self.finished
         self.path.mkdir(exist_ok=True)
-        write_yaml(self.path / _CONFIG, self.config)
+        if not self.finished:
+            write_yaml(self.path / _CONFIG, self.config)
         return self
 
     def _refuse_existing(self) -> None:
@@ -63,6 +65,8 @@ class GrowingRun(RunFolder):
         if self.overwrite or not begun:
             shutil.rmtree(self.path)
             return
+        if self.finished:
+            refuse_damage(self.path)
         before, now = load_config(self.path / _CONFIG), json_ready(self.config)
         _refuse_changes(self.path, before, now)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mixlogit.align.checkpoint import fault_of, newest_whole, write_manifest, writing
+from mixlogit.align.checkpoint import newest_whole, writing
 from mixlogit.errors import NumericsWarning, StorageError
+from mixlogit.run import fault_of, write_manifest
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -43,7 +44,7 @@ def test_the_newest_is_taken_by_number(tmp_path: Path) -> None:
         ),
         (lambda c: (c / "inner" / "weights").unlink(), "inner/weights is missing"),
         (lambda c: (c / "manifest.json").unlink(), "it was not finished"),
-        (lambda c: (c / "manifest.json").write_text("{"), "it was not finished"),
+        (lambda c: (c / "manifest.json").write_text("{"), "manifest.json cannot be read"),
     ],
 )
 def test_damage_is_set_aside_and_told(damage, reason: str, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from killable import FINISHED, training
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mixlogit.align.checkpoint import fault_of
+from mixlogit.run import fault_of
 
 
 def answer_all(line: Connection) -> None:

@@ -1,7 +1,5 @@
 """Measures of heterogeneity: closed forms, hand-made groups, averages, and what cannot be said."""
 
-import re
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,7 +8,6 @@ from scipy import integrate, optimize, special, stats
 import mixlogit as ml
 from mixlogit.analysis import heterogeneity
 from mixlogit.analysis.measures import MEASURES
-from mixlogit.errors import UsageError
 
 MARGIN = np.random.default_rng(0).normal(0, 1.5, size=400)
 
@@ -109,10 +106,26 @@ def test_without_margins_and_respondents(tree):
     assert only(heterogeneity(made), "cv")["note"] == note
 
 
-def test_random_tastes_are_not_strength(tree):
-    message = "A run of random tastes has no measures of strength; see its tastes()."
-    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        heterogeneity(tree("tastes", mean=np.ones((2, 5))))
+def test_what_one_margin_needs_makes_no_sense_where_tastes_differ(tree):
+    made = tree("tastes", cv=np.full((2, 5), 0.5))
+    made["sample_stats"] = xr.Dataset({"taste_share": ("kept", np.full(10, 0.8))})
+    table = heterogeneity(made)
+    assert only(table, "taste_share")["mean"] == pytest.approx(0.8)
+    assert only(table, "cv")["mean"] == pytest.approx(0.5)
+    note = "tastes differ: a comparison has no one margin"
+    assert only(table, "disagreement_median")["note"] == note
+    assert only(table, "minority")["note"] == "the run keeps none; fit it again"
+    assert only(table, "gini")["note"] == "beside random tastes see cv"
+
+
+@pytest.mark.parametrize("family", ["fixed", "gamma"])
+def test_strength_within_latent_tastes(tree, family):
+    made = tree(family, **({} if family == "fixed" else {"cv": np.full((2, 5), 0.5)}))
+    made["posterior"]["share"] = (("chain", "draw", "class_"), np.full((2, 5, 2), 0.5))
+    made.attrs["tastes"] = 1
+    gini = only(heterogeneity(made), "gini")
+    assert gini["note"] == ("one strength for all" if family == "fixed" else "")
+    assert np.isnan(gini["mean"]) == (family == "fixed")
 
 
 def test_low_reliability_names_nobody(tree):
@@ -131,8 +144,8 @@ def grouped(tree):
         "lognormal",
         margin=np.ones(8),
         extra={
-            "unit": ("comparison", np.array([0, 1, 2, 3, 3, 3, 3, 3])),
-            "group:side": ("comparison", np.array([0, 0, 0, 1, 1, 1, 1, 1])),
+            "votes": ("panel", np.array([1, 1, 1, 5])),
+            "panel_group:side": ("panel", np.array([0, 0, 0, 1])),
         },
         mean=1.0,
         cv=0.5,

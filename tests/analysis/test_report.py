@@ -145,7 +145,7 @@ def test_the_command_overwrites_nothing_elsewhere(
 
 
 def test_what_is_no_run(tmp_path: Path, hostile: ml.Posterior) -> None:
-    with pytest.raises(StorageError, match=r"is not a run folder: posterior\.nc is missing"):
+    with pytest.raises(StorageError, match=r"is not a run folder: manifest\.json is missing"):
         report(tmp_path)
     with pytest.raises(UsageError, match="A posterior in memory has no folder"):
         report(hostile)

@@ -9,6 +9,7 @@ import xarray as xr
 import mixlogit as ml
 from mixlogit.analysis.saved import read_run, read_tree
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run import write_manifest
 
 
 def test_a_folder_a_posterior_and_a_tree_give_the_same(saved_run: Path) -> None:
@@ -48,10 +49,12 @@ def test_a_missing_or_damaged_file_is_named(saved_run: Path, tmp_path: Path, nam
     for file in ("posterior.nc", "strengths.parquet"):
         (folder / file).write_bytes((saved_run / file).read_bytes())
     (folder / name).write_bytes(b"nonsense")
+    write_manifest(folder)  # as somebody might who means it
     with pytest.raises(StorageError) as caught:
         read_run(folder)
     assert str(caught.value).startswith(f"{folder / name} is damaged: ")
     (folder / name).unlink()
+    write_manifest(folder)
     with pytest.raises(StorageError) as caught:
         read_run(folder)
     assert str(caught.value) == f"{folder} is not a run folder: {name} is missing."

@@ -1,7 +1,6 @@
 """The table of log-likelihoods: exact at its nodes, additive, and smooth between them."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -10,11 +9,12 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from mixlogit.choice import table as module
+from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
 from mixlogit.choice.table import (
+    STEP,
     Grid,
+    TableSums,
     chebyshev_nodes,
-    interpolate_rows,
-    interpolation_matrix,
     likelihood_table,
     strength_grid,
 )
@@ -62,23 +62,18 @@ def test_values(signed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(again.values, lapsed.values, rtol=1e-13, atol=1e-13)
 
 
-def test_halves_add_up() -> None:
+def test_sums_of_parts_add_up() -> None:
     margin, respondent = data([40, 3, 200])
-    grid = strength_grid(margin)
-    options = {"grid": grid, "n_respondents": 3, "lapse_logits": LAPSES}
-    whole = likelihood_table(margin, respondent, **options)  # type: ignore[arg-type]
+    grid, largest = strength_grid(margin), float(margin.abs().max())
+    whole = likelihood_table(margin, respondent, grid=grid, n_respondents=3, lapse_logits=LAPSES)
     even = torch.arange(len(margin)) % 2 == 0
-    parts = [likelihood_table(margin[k], respondent[k], **options) for k in (even, ~even)]  # type: ignore[arg-type]
-    torch.testing.assert_close((parts[0] + parts[1]).values, whole.values, rtol=1e-9, atol=1e-9)
-
-
-def test_only_like_tables_add_up() -> None:
-    margin, respondent = data([4, 3])
-    one = likelihood_table(margin, respondent, grid=strength_grid(margin), n_respondents=2)
-    with pytest.raises(ValueError, match="Expected tables on one grid with one shape but got"):
-        one + likelihood_table(margin, respondent, grid=strength_grid(margin), n_respondents=3)
-    with pytest.raises(ValueError, match="Expected tables on one grid with one shape but got"):
-        one + replace(one, grid=strength_grid(2 * margin))
+    parts = [TableSums(grid, 3, largest=largest, lapse_logits=LAPSES) for _ in range(2)]
+    for part, chosen in zip(parts, (even, ~even), strict=True):
+        for rows in torch.nonzero(chosen).squeeze(-1).split(30):
+            part.add(margin[rows], respondent[rows])
+    parts[0].far += parts[1].far
+    parts[0].moments += parts[1].moments
+    torch.testing.assert_close(parts[0].table().values, whole.values, rtol=1e-12, atol=1e-12)
 
 
 def test_a_weight_is_a_repetition() -> None:
@@ -126,7 +121,7 @@ def test_grid() -> None:
     assert float(ends[0]) == pytest.approx(math.exp(-12) / rms)
     assert float(ends[1]) >= 100 * math.exp(7)
     torch.testing.assert_close(
-        grid.step_at(grid.coordinate()), torch.full((grid.size,), 0.144).to(F64)
+        grid.step_at(grid.coordinate()), torch.full((grid.size,), STEP, dtype=F64)
     )
     assert grid.node_nearest_zero() == 0
     position = grid.locate_strength(torch.tensor([0.0, float(ends[0]), 1.0], dtype=F64))
@@ -134,7 +129,7 @@ def test_grid() -> None:
     assert float(position[1]) == pytest.approx(0, abs=1e-9)
     low, high = grid.ends()
     assert (float(low), float(high)) == pytest.approx(
-        (grid.low - 0.072, grid.low + 0.144 * (grid.size - 0.5))
+        (grid.low - STEP / 2, grid.low + STEP * (grid.size - 0.5))
     )
 
 

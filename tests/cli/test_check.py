@@ -46,6 +46,14 @@ def test_the_data_card(say, votes: Path) -> None:
     assert "taste    cannot be estimated from these data" in lines
 
 
+def test_of_many_dropped_rows_the_first_are_told(say) -> None:
+    Path("many.csv").write_text("margin\n" + "x\n" * 9 + "1\n")
+    _, out, _ = say("check", "many.csv", "--bad-rows", "drop", "--output", "runs/many")
+    assert out.count("dropped  ") == 5
+    assert "         and 4 rows more: --output DIR lists them in DIR/data.json\n" in out
+    assert len(json.loads(Path("runs/many/data.json").read_text())["dropped"]) == 9
+
+
 def test_json_is_the_python_call(say, votes: Path) -> None:
     line = ["check", votes, "--by", "stance", "--bad-rows", "drop", "--output", "runs/card"]
     code, out, _ = say(*line, "--json", "--quiet")

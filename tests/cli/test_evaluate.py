@@ -11,7 +11,7 @@ from alignable import comparisons, policy, tokenizer
 
 import mixlogit as ml
 from mixlogit.cli import main
-from mixlogit.errors import UsageError
+from mixlogit.errors import DataWarning, UsageError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -96,7 +96,11 @@ def test_one_object_and_files(
 def test_the_same_from_python(command: Command, folder: Path, capsys: Capture) -> None:
     assert main(command("--json")) == 0
     found = json.loads(capsys.readouterr().out)
-    evaluation = ml.evaluate(folder / "run", folder / "test.parquet")
+    trained_on = (
+        r"^\d+ of 80 comparisons look like ones that were trained on: respondent and margin "
+    )
+    with pytest.warns(DataWarning, match=trained_on):
+        evaluation = ml.evaluate(folder / "run", folder / "test.parquet")
     assert json.loads(json.dumps(evaluation.to_dict())) == found
     table = evaluation.summary()
     assert table.loc["accuracy micro", "estimate"] == found["accuracy"]["micro"]["estimate"]
@@ -107,6 +111,30 @@ def test_a_folder_that_is_no_alignment(folder: Path, capsys: Capture) -> None:
     assert main(["evaluate", str(folder), str(folder / "test.parquet")]) == 5
     assert capsys.readouterr().err == (
         f'{folder} is not a finished run of "mixlogit align": alignment.json is missing.\n'
+    )
+    inner = folder / "run" / "policy"
+    assert main(["evaluate", str(inner), str(folder / "test.parquet")]) == 5
+    assert capsys.readouterr().err == (
+        f'{inner} is not a finished run of "mixlogit align": alignment.json is missing. '
+        f"Did you mean {folder / 'run'}?\n"
+    )
+
+
+def test_comparisons_that_were_trained_on_are_told(
+    command: Command, folder: Path, capsys: Capture
+) -> None:
+    known, new = (
+        sum(
+            n
+            for who, n in pd.read_parquet(folder / "test.parquet")["worker"].value_counts().items()
+            if (who in ("r1", "r2", "r3", "r4")) == here
+        )
+        for here in (True, False)
+    )
+    assert main(command("--replicates", "20")) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"warning: {known} of {known + new} comparisons look like ones that were trained on: "
+        "respondent and margin are the same. Figures of held-out comparisons need others."
     )
 
 

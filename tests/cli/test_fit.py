@@ -274,3 +274,17 @@ def test_the_maximum_has_no_priors_and_no_held_out_votes(quick: Callable) -> Non
     message = "--inference maximum cannot be joined with --prior, --test-fraction.\n"
     options = ["--inference", "maximum", "--prior-cv", 0.5, "--test-fraction", 0.2]
     assert quick(*options) == (2, "", message)
+
+
+def test_utilities_of_items_are_printed_and_reported(say: Callable, tmp_path: Path) -> None:
+    run, file = tmp_path / "x", tmp_path / "items.parquet"
+    ml.simulate(600, 20, "fixed", items=3, seed=1).write(file)
+    few = ["--family", "fixed", "--inference", "laplace", "--posterior-draws", 200]
+    code, out, _ = say("fit", file, *few, "--output", run)
+    assert code == 0
+    found = ml.open_run(run).utilities().sort_values("mean", ascending=False)
+    lines = out.split("\nUtilities   ")[1].splitlines()[1:4]
+    assert [line.split()[0] for line in lines] == list(found.index)
+    assert [float(line.split()[1]) for line in lines] == pytest.approx(found["mean"], abs=0.006)
+    cells = re.findall(r'<th scope="row">(item\w*|i\d+)</th>', (run / "report.html").read_text())
+    assert [cell for cell in cells if cell in found.index] == list(found.index)

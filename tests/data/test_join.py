@@ -65,7 +65,8 @@ def test_prompts_of_the_votes() -> None:
             {"won": ["1", "2", "?", "1"]},
             {},
             'votes, row 3: won is "?". Outcomes must be one of 1, 2, equal; name others by '
-            "--labels. 1 row is like this; --bad-rows drop skips it.",
+            '--labels. The column holds "1", "2", "?". 1 row is like this; --bad-rows drop skips '
+            "it.",
         ),
         (
             {},

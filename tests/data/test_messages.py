@@ -131,7 +131,18 @@ def test_unknown_outcome_names_the_labels() -> None:
     Path("votes.csv").write_text("item_a,item_b,outcome\nx,y,1\nx,y,missing\n")
     assert message(DataError, "votes.csv", labels="a=1,b=2,tie=equal") == (
         'votes.csv, row 2: outcome is "missing". Outcomes must be one of 1, 2, equal; name '
-        "others by --labels. 1 row is like this; --bad-rows drop skips it."
+        'others by --labels. The column holds "1", "missing". 1 row is like this; --bad-rows drop '
+        "skips it."
+    )
+
+
+def test_the_values_of_a_column_of_many_outcomes_are_not_all_told() -> None:
+    rows = "".join(f"x,y,w{i}\n" for i in range(8))
+    Path("votes.csv").write_text("item_a,item_b,outcome\n" + rows)
+    assert message(DataError, "votes.csv") == (
+        'votes.csv, row 1: outcome is "w0". Outcomes must be one of a, b, tie; name others by '
+        '--labels. The column holds "w0", "w1", "w2", "w3", "w4", "w5" and 2 more. 8 rows are '
+        "like this; --bad-rows drop skips them."
     )
 
 

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import mixlogit as ml
+from mixlogit.data.feed import gathered
+from mixlogit.data.stream import open_feed
 from mixlogit.errors import DataError, UsageError
 
 ROWS = [{"margin": 0.5 * i - 1, "respondent": f"{i % 2:02d}"} for i in range(6)]
@@ -137,7 +139,7 @@ def test_folder_with_types_that_differ(tmp_path: Path) -> None:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no .csv, .jsonl, .json or .parquet file in it"):
+    with pytest.raises(DataError, match=r"no .csv, .tsv, .jsonl, .json or .parquet file in it"):
         ml.load(tmp_path)
 
 
@@ -165,7 +167,7 @@ def test_empty_folder(tmp_path: Path) -> None:
         ("v.json", b"5", "v.json: the file holds a number. It should hold a list of records."),
         ("v.json", b"[" * 100_000, "v.json: not valid JSON (brackets are nested too deeply)."),
         ("v.json", b'{"a": [1], "b": [1, 2]}', "columns of different lengths (a 1, b 2)."),
-        ("v.xlsx", b"x", "v.xlsx: not a kind of file that can be read. Use .csv, .jsonl"),
+        ("v.xlsx", b"x", "v.xlsx: not a kind of file that can be read. Use .csv, .tsv, .jsonl"),
         ("v.gz", b"x", "v.gz: not a kind of file that can be read."),
     ],
 )
@@ -177,6 +179,43 @@ def test_unreadable_files(name: str, content: bytes, says: str, tmp_path: Path) 
             ml.load(path, bad_rows=bad_rows)
         assert says in str(caught.value)
         assert caught.value.file == str(path)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_spreadsheet_of_another_country(mark: str, tmp_path: Path) -> None:
+    """A byte-order mark, semicolons or tabs, decimal commas, columns without names."""
+    comma = "," if mark == ";" else "."
+    rows = [
+        ("margin", "who", "", ""),
+        (f"-0{comma}5", "Ann, B", "", ""),
+        ("2", "1,000,00", "", ""),
+    ]
+    path = tmp_path / ("v.csv" if mark == ";" else "v.tsv")
+    path.write_bytes("\r\n".join(mark.join((*row, "", "")) for row in rows).encode("utf-8-sig"))
+    data = ml.load(path, respondent="who")
+    assert data.margin is not None
+    assert data.respondent is not None
+    assert data.margin.tolist() == [-0.5, 2.0]
+    assert data.respondent.labels == ("Ann, B", "1,000,00")
+    with pytest.raises(DataError, match=r"Columns: margin, who\.$"):
+        ml.load(path, respondent="judge")
+    streamed = gathered(open_feed(path, "train", None))
+    assert streamed.read("margin").to_pylist() == ["-0.5", "2"]
+    assert streamed.read("who").to_pylist() == ["Ann, B", "1,000,00"]
+
+
+@pytest.mark.parametrize("splits", [False, True])
+def test_a_data_set_that_was_saved_to_disk(splits: bool, tmp_path: Path) -> None:
+    rows = datasets.Dataset.from_list(ROWS)
+    (datasets.DatasetDict(train=rows) if splits else rows).save_to_disk(tmp_path / "saved")
+    check(ml.load(tmp_path / "saved"))
+    streamed = gathered(open_feed(tmp_path / "saved", "train", None))
+    assert {name: streamed.read(name).to_pylist() for name in streamed.names} == COLUMNS
+    for file in (tmp_path / "saved").rglob("*.arrow"):
+        file.write_bytes(b"")
+    for reader in (ml.load, lambda path: open_feed(path, "train", None)):
+        with pytest.raises(DataError, match=r"saved: not a readable data set \("):
+            reader(tmp_path / "saved")
 
 
 GOOD = b'{"margin": 1}'

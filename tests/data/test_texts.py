@@ -287,7 +287,7 @@ def test_what_cannot_be_streamed(data: Any, options: dict[str, Any], says: str) 
         ),
         ("v.jsonl.gz", b"no gzip", "the gzip file is damaged ("),
         ("v.parquet", b"no parquet", "not a readable Parquet file ("),
-        ("v.txt", b"x", "not a kind of file that can be read. Use .csv, .jsonl, .json"),
+        ("v.txt", b"x", "not a kind of file that can be read. Use .csv, .tsv, .jsonl, .json"),
     ],
 )
 def test_files_that_cannot_be_read(name: str, content: bytes, says: str, tmp_path: Path) -> None:

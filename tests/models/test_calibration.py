@@ -38,3 +38,16 @@ def test_which_response_is_first_says_nothing():
     one = reliability(p, y)
     other = reliability(np.where(turned, 1 - p, p), np.where(turned, 1 - y, y))
     assert other.miscalibration == pytest.approx(one.miscalibration)
+
+
+def test_what_leaving_out_costs_is_not_held_against_the_probabilities():
+    """Forty cells of thirty votes, each predicted by the others of its cell."""
+    rng = np.random.default_rng(0)
+    cell = np.repeat(np.arange(40), 30)
+    y = (rng.random(1200) < rng.uniform(0.2, 0.8, 40)[cell]).astype(float)
+    total = np.bincount(cell, y)[cell]
+    own, without = (total + 1) / 32, (total - y + 1) / 31
+    assert reliability(without, y).p_value < 0.005
+    cost = ((y - without) ** 2 - (y - own) ** 2).mean()
+    assert reliability(without, y, optimism=cost).p_value > 0.05
+    assert reliability(without**3, y, optimism=cost).p_value < 1e-6

@@ -11,6 +11,7 @@ import pytest
 import mixlogit as ml
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.models.posterior import summarise
+from mixlogit.run import write_manifest
 
 FILES = ["posterior.nc", "strength.json", "strength.safetensors", "strengths.parquet"]
 
@@ -88,6 +89,7 @@ def test_files(folder):
 def test_damage_is_named(folder, name):
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(whole[: len(whole) // 2])
+    write_manifest(folder)  # as somebody might who means it
     with pytest.raises(StorageError, match=f"^{re.escape(str(folder / name))} is damaged: ") as e:
         ml.open_run(folder)
     assert e.value.file == str(folder / name)
@@ -96,6 +98,7 @@ def test_damage_is_named(folder, name):
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
+    write_manifest(folder)
     message = f"{folder} is not a run folder: {name} is missing."
     with pytest.raises(StorageError, match=f"^{re.escape(message)}$"):
         ml.open_run(folder)
@@ -105,6 +108,7 @@ def test_tensors_of_another_run_are_refused(folder, margins, tmp_path):
     margins.save(tmp_path / "other")
     other = (tmp_path / "other" / "strength.safetensors").read_bytes()
     (folder / "strength.safetensors").write_bytes(other)
+    write_manifest(folder)
     with pytest.raises(StorageError, match=r"do not match strength\.json"):
         ml.open_run(folder)
 

@@ -1,5 +1,7 @@
 """Predictions and replicates: exact leave-one-out by enumeration, frequencies by simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +12,9 @@ from mixlogit.data import ChoiceSets, Comparisons, Labels
 from mixlogit.models.answers import answers_of
 from mixlogit.models.individual import individuals
 from mixlogit.models.outcome_problem import make_problem
-from mixlogit.models.predictive import draw_answers, predict
+from mixlogit.models.predictive import predict
 from mixlogit.models.replicated import compare_with_replicates, tail_probability
+from mixlogit.models.strength_predictor import StrengthPredictor, draw_answers
 
 
 def sets(n=60, seed=0):
@@ -77,7 +80,7 @@ def test_a_vote_left_out_by_enumeration():
     joint = problem.joint("lognormal")
     theta = torch.tensor([[[0.1, 0.4]]], dtype=torch.float64)
     found = individuals(problem, joint, theta)
-    predicted = predict(problem, joint, theta, found, 0)
+    predicted = predict(problem, StrengthPredictor.of(problem, joint, theta, found), 0)
     family = joint.sampled(theta).family
     sd = float(np.log1p(float(family.cv) ** 2)) ** 0.5
     z = np.linspace(-8, 8, 4001)
@@ -131,7 +134,8 @@ def test_shares_by_margin_by_hand():
     joint = problem.joint("fixed")
     theta = torch.zeros(1, 1, 1, dtype=torch.float64)
     found = individuals(problem, joint, theta)
-    figures = compare_with_replicates(problem, predict(problem, joint, theta, found, 0))
+    predictor = StrengthPredictor.of(problem, joint, theta, found)
+    figures = compare_with_replicates(problem, predict(problem, predictor, 0))
     assert figures.observed["agreeing"].tolist() == [0.75, 1.0]
     halves = [float(part.abs().mean()) for part in margin.split(32)]
     assert figures.bin_margin.tolist() == pytest.approx(halves)
@@ -147,3 +151,42 @@ def test_tail_probabilities():
     several = tail_probability(np.zeros(8), rng.normal(size=(64, 8)))
     assert several == 1.0
     assert tail_probability(np.array(1.0), np.zeros(10)) == 0.0
+
+
+def counted(data):
+    """The same votes, those of one respondent on one margin in one row."""
+    return replace(data, weight=torch.tensor([2.0, 3.0, 1.0, 4.0]).repeat(len(data) // 4))
+
+
+def test_counted_votes_are_replicated_one_by_one():
+    data = counted(ml.simulate(400, 40, cv=0.7, seed=4).comparisons())
+    problem = make_problem(data)
+    joint = problem.joint("lognormal")
+    theta = torch.tensor([[[0.1, 0.4]]], dtype=torch.float64)
+    predictor = StrengthPredictor.of(problem, joint, theta, None)
+    predicted = predict(problem, predictor, 0)
+    assert predicted.single
+    assert torch.equal(torch.bincount(predicted.rows), data.weight.long())
+    agree = (data.outcome * 2 - 1) * data.margin.sign()
+    figures = compare_with_replicates(problem, predicted)
+    many = torch.repeat_interleave(agree > 0, data.weight.long())
+    size = torch.repeat_interleave(data.margin.abs(), data.weight.long())
+    smallest = size <= size.quantile(1 / 8)
+    expected = float(many[smallest].double().mean())
+    assert figures.observed["agreeing"][0] == pytest.approx(expected, abs=0.05)
+    assert figures.replicated["agreeing"].shape == (64, 8)
+
+
+def test_a_fault_among_counted_votes_is_found():
+    data = ml.simulate(4000, 60, "fixed", lapse=0.3, seed=1).comparisons()
+    posterior = ml.fit(counted(data), "fixed", evidence=False, draws=400, inference="laplace")
+    found = {check.name: check.ok for check in posterior.checks}
+    assert not (found["agreement by margin"] and found["calibration"])
+
+
+def test_weights_that_are_no_counts_stand_for_no_votes():
+    data = ml.simulate(400, 40, seed=4).comparisons()
+    data = replace(data, weight=torch.full((400,), 0.5))
+    posterior = ml.fit(data, "fixed", evidence=False, draws=400, inference="laplace")
+    names = {check.name for check in posterior.checks}
+    assert not {"agreement by margin", "calibration"} & names

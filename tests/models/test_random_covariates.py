@@ -97,7 +97,9 @@ def test_what_is_refused(judged) -> None:
     assert str(caught.value) == 'Formula "~ age + sex": age is constant over respondents.'
     with pytest.raises(DataError) as caught:
         ml.fit(data, random=RANDOM, covariates=about(table.iloc[1:]))
-    assert str(caught.value).endswith("respondent 0 has no row of covariates (1 of 60 have none).")
+    assert str(caught.value).startswith(
+        "DataFrame: respondent 0 has no row of covariates (1 of 60 have none)."
+    )
     with pytest.raises(DataError) as caught:
         about(pd.concat([table, table.assign(age=30.0)]))
     assert str(caught.value).endswith(

@@ -15,20 +15,25 @@ def votes(**more):
     return ml.Comparisons(**(data | more))
 
 
+def rows_of(**more):
+    data = votes(**more)
+    return signed_rows(data.outcome, data.weight)
+
+
 def test_ties_are_half_votes_each_way():
-    index, sign, weight = signed_rows(votes())
+    index, sign, weight = rows_of()
     assert index.tolist() == [0, 1, 3, 2, 2]
     assert sign.tolist() == [1, -1, 1, 1, -1]
     assert weight.tolist() == [1, 1, 1, 0.5, 0.5]
 
 
 def test_weights_are_halved_too():
-    index, _, weight = signed_rows(votes(weight=torch.tensor([1.0, 2.0, 3.0, 4.0]).double()))
+    index, _, weight = rows_of(weight=torch.tensor([1.0, 2.0, 3.0, 4.0]).double())
     assert dict(zip(index.tolist(), weight.tolist(), strict=True)) == {0: 1, 1: 2, 3: 4, 2: 1.5}
 
 
 def test_no_ties():
-    index, sign, weight = signed_rows(votes(outcome=torch.tensor([1.0, 0, 0, 1]).double()))
+    index, sign, weight = rows_of(outcome=torch.tensor([1.0, 0, 0, 1]).double())
     assert index.tolist() == [0, 1, 2, 3]
     assert sign.tolist() == [1, -1, -1, 1]
     assert weight.tolist() == [1, 1, 1, 1]

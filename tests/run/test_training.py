@@ -26,7 +26,7 @@ def test_what_a_failed_call_left_stays_and_results_come_last(tmp_path: Path) -> 
         (run.folder / "policy" / "weights").write_text("new")
         (target / "policy").mkdir()  # as left by a call that was killed in between
     assert (target / "policy" / "weights").read_text() == "new"
-    assert {"checkpoint-1", "config.yaml", "policy", "run.json"} == {
+    assert {"checkpoint-1", "config.yaml", "manifest.json", "policy", "run.json"} == {
         file.name for file in target.iterdir()
     }
     with GrowingRun(target, config={"beta": 0.1}) as run:
