@@ -13,6 +13,7 @@ from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.infer import K_LIMIT, Inferred
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
+from mixlogit.models.separation import separation_check
 from mixlogit.models.verdict import Check
 
 __all__ = ["elbo_gain", "make_checks", "quadrature_error", "r_hat"]
@@ -62,7 +63,9 @@ def make_checks(joint: LogJoint, inferred: Inferred, named: Named, prior: Named)
     if "cv" in named.values:
         weight = float(named.values["cv"].var() / prior.values["cv"].var())
         checks.append(_at_most("prior weight on cv", weight, 0.5))
-    return checks
+    labels = named.coords.get("item") or named.coords.get("feature")
+    separable = separation_check(joint, labels) if labels else None
+    return checks if separable is None else [*checks, separable]
 
 
 def _at_most(name: str, value: float, threshold: float) -> Check:

@@ -243,12 +243,13 @@ def _fitted(
     record: dict[str, Any], each: pd.Series, votes: pd.DataFrame | None, name: str
 ) -> Fitted:
     evidence, asked = record["log_evidence"], record["arguments"]
-    latent = asked["tastes"] > 1  # groups then act on the shares of the classes
-    by = (bool(asked["by"]) and not latent) or asked["covariates"] is not None
+    latent = asked["tastes"] > 1  # groups and covariates then act on the shares of the classes
+    tastes = latent or bool(asked["random"])
+    by = not tastes and (bool(asked["by"]) or asked["covariates"] is not None)
     return Fitted(
         name,
         strength=record["family"] != "fixed" or by,
-        taste=latent or bool(asked["random"]),
+        taste=tastes,
         record=record,
         log_evidence=None if evidence is None else evidence["estimate"],
         left_out=each.to_numpy(),

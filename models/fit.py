@@ -77,7 +77,7 @@ def fit(
         width: Zone of indifference: "shared", by "strength", or each "respondent" its own.
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on strength or, with latent tastes, on their shares.
-        covariates: Of respondents, with effects on mean strength or, with latent tastes, shares.
+        covariates: Of respondents: on mean strength, shares of latent or means of random tastes.
         context: A formula of group columns with effects on the strength of a comparison.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
@@ -165,17 +165,25 @@ def _fit_tastes(
     refuse_with_tastes(
         {
             "by": options.by,
-            "covariates": options.covariates,
             "context-formula": options.context,
             "lapse": lapse,
-            "ties": options.ties != "half",
             "width": options.width != "shared",
             "no-panel": options.panel is False,
         }
     )
-    tastes = TasteProblem.of(data, options.random, family, sampler.seed)
+    tastes = TasteProblem.of(
+        data,
+        options.random,
+        family,
+        sampler.seed,
+        priors=options.priors,
+        covariates=options.covariates,
+        ties=options.ties,
+        n_classes=options.classes,
+        contrarians=options.contrarians,
+    )
     with few_threads(len(data)), torch.random.fork_rng(devices=[]):
-        return fit_tastes(tastes, options.priors or Priors(), sampler)
+        return fit_tastes(tastes, sampler)
 
 
 def _fit_classes(

@@ -16,7 +16,8 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
 from mixlogit.models.thin import thinned
 
-__all__ = ["Votes", "at_levels", "held_out_log_scores", "match_votes", "recode"]
+__all__ = ["Votes", "at_levels", "blocks_of", "held_out_log_scores", "match_votes", "recode"]
+__all__ += ["units_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +132,8 @@ def match_votes(problem: Problem, test: Comparisons) -> Votes:
     elif test.features is not None:
         place = recode(fitted.feature_names, test.feature_names, "feature")
         features = test.features[:, place][rows]
-    level, block = _blocks(problem, test, rows)
-    unit = _units(problem, test, rows, level, block)
+    level, block = blocks_of(problem, test, rows)
+    unit = units_of(problem, test, rows, level, block)
     margin = None if test.margin is None else test.margin[rows]
     context = None if problem.context is None else problem.context.values(test)[rows]
     sign = 2 * test.outcome[rows] - 1
@@ -151,7 +152,7 @@ def recode(names: tuple[str, ...], known: tuple[str, ...], what: str) -> Tensor:
     return torch.tensor([place[name] for name in names], dtype=torch.long)
 
 
-def _blocks(problem: Problem, test: Comparisons, rows: Tensor) -> tuple[Tensor, Tensor]:
+def blocks_of(problem: Problem, test: Any, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Labels of each block (`block x column`) of the test votes, and block of each vote."""
     if not problem.spec.groups:
         return torch.zeros(1, 0, dtype=torch.long), torch.zeros(len(rows), dtype=torch.long)
@@ -165,9 +166,7 @@ def _blocks(problem: Problem, test: Comparisons, rows: Tensor) -> tuple[Tensor, 
     return level, block
 
 
-def _units(
-    problem: Problem, test: Comparisons, rows: Tensor, level: Tensor, block: Tensor
-) -> Tensor:
+def units_of(problem: Problem, test: Any, rows: Tensor, level: Tensor, block: Tensor) -> Tensor:
     """Unit of the fit of each vote; -1 where the fit has none."""
     units, fitted = problem.units, problem.data.respondent
     if not problem.panel or test.respondent is None:

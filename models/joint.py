@@ -120,7 +120,8 @@ class LogJoint:
     def population(self, values: dict[str, Tensor]) -> StrengthFamily:
         """The family without group effects at given values of the sites, `draw x 1`."""
         alone = replace(self.spec, groups=())
-        out: StrengthFamily = poutine.condition(strength, data=values)(alone)
+        draws = next(iter(values.values())).shape[:1]
+        out: StrengthFamily = poutine.condition(strength, data=values)(alone, None, draws)
         return out
 
     def prior_draws(self, draws: int, seed: int) -> Tensor:

@@ -11,6 +11,7 @@ from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.errors import UsageError
+from mixlogit.models.covariates import Covariates
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
 from mixlogit.models.outcome_problem import Ties, Width, make_problem
@@ -24,12 +25,8 @@ from mixlogit.models.taste_maximum import (
     taste_checks,
     taste_table,
 )
-from mixlogit.models.taste_problem import (
-    Random,
-    TasteProblem,
-    named_tastes,
-    refuse_with_tastes,
-)
+from mixlogit.models.taste_named import named_tastes
+from mixlogit.models.taste_problem import Random, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
 from mixlogit.models.verdict import Check
 
@@ -80,6 +77,7 @@ def maximum(
     lapse: bool = False,
     ties: Ties = "half",
     width: Width = "shared",
+    covariates: Covariates | None = None,
 ) -> Maximum:
     """Maximise the likelihood with flat priors.
 
@@ -91,13 +89,14 @@ def maximum(
         data: Comparisons, choice sets or streamed votes; with items or features the mean
             strength is fixed at 1.
         family: "fixed", "lognormal" (the default), "gamma", "normal" or "classes"; with random
-            tastes "fixed" (then the default) or "lognormal".
+            tastes "fixed" is the default.
         random: As for `fit`.
         seed: Seed of the draws of random tastes.
         panel: One strength for each respondent; the default where there are respondents.
         lapse: Let a share of the votes be random.
         ties: As for `fit`.
         width: As for `fit`.
+        covariates: Of respondents, on the means of random tastes.
 
     Raises:
         UsageError: If the maximum is not regular (a parameter runs off or is not identified).
@@ -110,13 +109,16 @@ def maximum(
     """
     if family is None:
         family = "fixed" if random else "lognormal"
+    if covariates is not None and not random:
+        raise UsageError("Covariates at a maximum move random tastes. Name some as random.")
     if isinstance(data, Streamed):
         refuse_streamed({"random": random})
     elif random:
-        refused = {"lapse": lapse, "ties": ties != "half", "width": width != "shared"}
+        refused = {"lapse": lapse, "width": width != "shared"}
         refuse_with_tastes({**refused, "no-panel": panel is False})
         with few_threads(len(data)):
-            return _of_tastes(TasteProblem.of(data, random, family, seed))
+            problem = TasteProblem.of(data, random, family, seed, ties=ties, covariates=covariates)
+            return _of_tastes(problem)
     return _maximise(make_problem(data, ties=ties, width=width, panel=panel), family, lapse)
 
 
@@ -154,7 +156,7 @@ def _of_tastes(problem: TasteProblem) -> Maximum:
     assert best.found.score is not None
     covariance = torch.linalg.inv(-best.found.hessian)
     psi = best.psi.clone().requires_grad_()
-    names, value = named_tastes(problem.design, psi.unsqueeze(0))
+    names, value = named_tastes(problem, psi.unsqueeze(0))
     rows = [torch.autograd.grad(one, psi, retain_graph=True)[0] for one in value[0]]
     slope, value = torch.stack(rows), value.detach()
     sandwich_se = torch.full_like(value[0], torch.nan)
@@ -167,7 +169,7 @@ def _of_tastes(problem: TasteProblem) -> Maximum:
         index=pd.Index(names, name="parameter"),
     )
     return Maximum(
-        "lognormal" if problem.design.strength else "fixed",
+        problem.family,
         best.log_likelihood,
         table,
         problem.data.n_respondents,

@@ -11,7 +11,7 @@ from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import recode
+from mixlogit.models.held_out import at_levels, blocks_of, recode, units_of
 from mixlogit.models.infer import infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import OutcomeProblem
@@ -56,29 +56,30 @@ def outcome_log_scores(
     """Log predictive probability of each held-out judgement, nats.
 
     A respondent of the fit is predicted with their own posterior strength and width, one
-    without judgements in the fit with the population.
+    without judgements in the fit with the population of its groups.
 
     Args:
-        problem: The data of the fit, without groups.
+        problem: The data of the fit.
         joint: The fitted program.
         theta: Draws, `draw x 1 x parameter`; 64 of them are used.
-        test: Held-out judgements with the items and features of the fit.
+        test: Held-out judgements with the items, features and groups of the fit.
 
     Raises:
         UsageError: For judgements that the fit cannot score.
     """
     fitted: Any = joint.likelihood
-    votes, order = match_judgements(problem, fitted.model, test)
-    # the population is one more unit, without judgements
-    population = replace(
-        fitted.judged, block=torch.cat([fitted.judged.block, torch.zeros(1, dtype=torch.long)])
-    )
+    votes, order, level = match_judgements(problem, fitted.model, test)
+    # the population of each combination of groups is one more unit, without judgements
+    first = problem.units.n_blocks if problem.spec.groups else 0
+    block = torch.cat([fitted.judged.block, first + torch.arange(len(level))])
+    population = replace(fitted.judged, block=block)
     wider = OutcomeLikelihood(population, fitted.model, pairs=fitted.pairs)
+    across = at_levels(joint, torch.cat([problem.units.level, level]))
     theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
     chance = torch.zeros(len(test), dtype=torch.float64)
     with torch.no_grad():
         for one in theta.split(1):
-            sampled = joint.sampled(one)
+            sampled = across.sampled(one)
             chance += _predicted(wider, votes, sampled).exp() / len(theta)
     out = torch.empty_like(chance)
     out[order] = chance
@@ -87,30 +88,31 @@ def outcome_log_scores(
 
 def match_judgements(
     problem: OutcomeProblem, model: OutcomeModel, test: Any
-) -> tuple[OutcomeLikelihood, Tensor]:
+) -> tuple[OutcomeLikelihood, Tensor, Tensor]:
     """Held-out judgements in the codes of the fit.
 
     Args:
-        problem: The data of the fit, without groups.
+        problem: The data of the fit.
         model: Its outcome model.
         test: Held-out judgements.
 
     Returns:
-        The judgements in the order of their units, with one more unit for those of respondents
-        that the fit does not know; and the place of each of them in `test`.
+        The judgements in the order of their units, with one more unit for each combination of
+        groups for those of respondents that the fit does not know; the place of each of them in
+        `test`; and the labels of these combinations, `block x column`.
 
     Raises:
         UsageError: For judgements that the fit cannot score.
     """
-    if problem.spec.groups:
-        raise UsageError("Held-out judgements of a model with groups cannot be scored yet.")
     test = _recoded(problem.data, test)
-    unit = _units(problem, test)
-    unit = torch.where(unit < 0, len(problem.units.block), unit)
+    rows = torch.arange(len(test))
+    level, block = blocks_of(problem, test, rows)
+    unit = units_of(problem, test, rows, level, block)
+    unit = torch.where(unit < 0, len(problem.units.block) + block, unit)
     options = {"exponent": model.exponent, "widths": model.widths}
     pairs = {} if isinstance(test, ChoiceSets) else options
     votes: OutcomeLikelihood = problem.likelihood(test, unit, **pairs)
-    return votes, torch.argsort(unit, stable=True)
+    return votes, torch.argsort(unit, stable=True), level
 
 
 def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any) -> Tensor:
@@ -128,20 +130,6 @@ def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any
         share = None if lapse is None else lapse.unsqueeze(-1)
         parts.append(log_lapsed(log_p, share, options)[0] + weight[who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), -1)
-
-
-def _units(problem: OutcomeProblem, test: Any) -> Tensor:
-    """Unit of the fit of each judgement; -1 where the fit has none."""
-    if not problem.panel or test.respondent is None:
-        return torch.full((len(test),), -1)
-    place = {name: k for k, name in enumerate(problem.data.respondent.labels)}
-    who = torch.tensor([place.get(name, -1) for name in test.respondent.labels])
-    person = who[test.respondent.codes]
-    assert problem.units.respondent is not None
-    known = problem.units.respondent
-    unit = torch.full((len(place) + 1,), -1)
-    unit[known] = torch.arange(len(known))
-    return unit[person]
 
 
 def _recoded(fitted: Any, test: Any) -> Any:

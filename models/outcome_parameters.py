@@ -4,7 +4,7 @@ from torch import Tensor
 
 from mixlogit.choice.outcomes import Davidson, OutcomeModel
 
-__all__ = ["outcome_values"]
+__all__ = ["outcome_names", "outcome_values"]
 
 Named = tuple[dict[str, Tensor], dict[str, tuple[str, ...]], dict[str, list[str]]]
 
@@ -36,3 +36,19 @@ def outcome_values(model: OutcomeModel | None, values: Tensor) -> Named:
     if model.widths:
         out["log_width_sd"] = values[:, -1]
     return out, dims, coords
+
+
+def outcome_names(model: OutcomeModel) -> tuple[str, ...]:
+    """Names of the numbers of an outcome model's flat vector, with widths that all share.
+
+    Args:
+        model: The model.
+
+    Example:
+        >>> import torch
+        >>> outcome_names(Davidson(torch.tensor([0, 1])))
+        ('log tie odds',)
+    """
+    if isinstance(model, Davidson):
+        return ("log tie odds",)
+    return tuple(f"threshold {k + 1}" for k in range(model.n_thresholds))

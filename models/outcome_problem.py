@@ -22,7 +22,8 @@ from mixlogit.models.sites import Sampled, Spec
 from mixlogit.models.streamed_problem import StreamedProblem, refuse_streamed
 from mixlogit.models.units import Units
 
-__all__ = ["OutcomeProblem", "Ties", "Width", "make_problem", "outcome_program", "padded_sets"]
+__all__ = ["OutcomeProblem", "Ties", "Width", "make_problem", "oriented"]
+__all__ += ["outcome_program", "padded_sets", "within_rms"]
 
 Ties = Literal["half", "davidson", "rao-kupper"]
 Width = Literal["shared", "strength", "respondent"]
@@ -138,7 +139,7 @@ class OutcomeProblem(Problem):
                 **shared,
             )
             return OutcomeLikelihood(rows, Choice(mask[order]), pairs=False)
-        margin, item, features = (_some(part, order) for part in _oriented(data))
+        margin, item, features = (_some(part, order) for part in oriented(data))
         context = None if self.context is None else self.context.values(data)[order]
         rows = OutcomeRows(margin, item, features, **shared, context=context)
         return OutcomeLikelihood(rows, self._tie_model(data, order, **model), pairs=True)
@@ -250,7 +251,7 @@ def _some(value: Tensor | None, order: Tensor) -> Tensor | None:
     return None if value is None else value[order]
 
 
-def _oriented(data: Comparisons) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+def oriented(data: Comparisons) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Margins, items or features of comparisons, what was preferred first; ties as they are."""
     sign = torch.where(data.outcome == 0, -1.0, 1.0).to(torch.float64)
     margin = None if data.margin is None else sign * data.margin

@@ -8,11 +8,12 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.choice.simulated import SimulatedLikelihood
 from mixlogit.choice.tastes import TasteDesign
 from mixlogit.models.priors import Priors
 from mixlogit.models.quantile import beta_from_normal, half_normal_from_normal
-from mixlogit.models.sites import GroupDesign
+from mixlogit.models.sites import GroupDesign, class_sites, outcome_parameters
 
 __all__ = ["Population", "TasteFactor", "TasteSpec", "random_tastes"]
 
@@ -28,12 +29,19 @@ class TasteSpec:
         design: Which coefficients are random.
         rms: Typical size of each feature's differences, a `feature`-vector: a coefficient of
             utility_sd / rms moves utility by utility_sd.
-        priors: `utility_sd` is the scale of means and sds, `cv_scale` that of strength's cv.
+        priors: `utility_sd` is the scale of means and sds, `cv_scale` that of strength's cv,
+            `group_scale` that of covariates.
+        outcome: Model of ties or grades; None for plain choices.
+        n_classes: Classes of the `classes` family of strength.
+        contrarians: Whether its first class has negative strength.
     """
 
     design: TasteDesign
     rms: Tensor
     priors: Priors
+    outcome: OutcomeModel | None = None
+    n_classes: int = 2
+    contrarians: bool = False
     n_replicates: None = field(default=None, init=False)
     n_utilities: int = field(default=0, init=False)
     utility_basis: None = field(default=None, init=False)
@@ -57,7 +65,8 @@ def random_tastes(likelihood: Any, spec: TasteSpec) -> Population:
 
     Sites, all with standard normal priors: `normal_means`; `normal_sds`, half-normal scales by
     quantile; `normal_partial`, partial correlations by quantile, so that the correlation matrix
-    is LKJ(1) (Lewandowski, Kurowicka and Joe 2009); `factor_loadings`; `normal_cv` of strength.
+    is LKJ(1) (Lewandowski, Kurowicka and Joe 2009); `factor_loadings`; `normal_effects` of
+    covariates; `normal_cv` of strength, or the sites of classes; those of the outcome model.
 
     Args:
         likelihood: Gives a `draw`-vector from a `Population`.
@@ -72,12 +81,31 @@ def random_tastes(likelihood: Any, spec: TasteSpec) -> Population:
         own_scale = torch.where(logs[drawn], torch.ones(()).double(), scale[drawn])
         sds = half_normal_from_normal(_normals("normal_sds", len(drawn)), 1.0) * own_scale
         parts.append(_entries(design, sds, own_scale))
-    if design.strength:
-        cv = half_normal_from_normal(_normals("normal_cv", 1), spec.priors.cv_scale)
-        parts.append(torch.log1p(cv.square().clamp_min(1e-12)).sqrt())
+        if design.covariates:
+            each = own_scale.repeat_interleave(len(design.covariates))
+            effects = _normals("normal_effects", len(each))
+            parts.append(spec.priors.group_scale * each * effects)
+    parts += _strength(spec)
+    outcome = outcome_parameters(spec)
+    if outcome is not None:
+        parts.append(outcome)
     out = Population(torch.cat(parts, -1))
     pyro.factor("panels", likelihood(out))
     return out
+
+
+def _strength(spec: TasteSpec) -> list[Tensor]:
+    """Sample the parameters of strength."""
+    strength = spec.design.strength
+    if strength is None:
+        return []
+    if strength.family == "classes":
+        logits, gaps, reversal = class_sites(spec)
+        return [logits, gaps, *([] if reversal is None else [reversal.unsqueeze(-1)])]
+    cv = half_normal_from_normal(_normals("normal_cv", 1), spec.priors.cv_scale)
+    if strength.family != "lognormal":
+        return [cv]
+    return [torch.log1p(cv.square().clamp_min(1e-12)).sqrt()]
 
 
 def _normals(name: str, size: int) -> Tensor:

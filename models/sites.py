@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice import FAMILIES, StrengthFamily
+from mixlogit.choice.discrete import class_strengths
 from mixlogit.choice.outcomes import Davidson, OutcomeModel
 from mixlogit.models.priors import Priors
 from mixlogit.models.quantile import beta_from_normal, half_normal_from_normal
@@ -30,6 +31,7 @@ __all__ = [
     "Sampled",
     "Spec",
     "centred",
+    "class_sites",
     "covariate_designs",
     "group_effects",
     "lapse_rate",
@@ -200,26 +202,37 @@ def _classes(
     spec: Spec, log_mean: Tensor, effects: tuple[Tensor, Tensor] | None
 ) -> StrengthFamily:
     """Strengths in rising order with mean absolute strength exp(log_mean)."""
-    n_positive = spec.n_classes - int(spec.contrarians)
-    shape = (spec.n_classes - 1,)
-    logits = pyro.sample("share_logits", dist.Normal(_real(0.0), 1.5).expand(shape).to_event(1))
+    logits, gaps, reversal = class_sites(spec)
     shares = torch.softmax(torch.cat([torch.zeros_like(logits[..., :1]), logits], -1), -1)
-    parts = [torch.zeros_like(logits[..., :1])]
-    if n_positive > 1:
-        gaps = _half_normal("normal_gaps", 2.0 * spec.priors.cv_scale, (n_positive - 1,))
-        parts.append(gaps.clamp(max=33.0).cumsum(-1))
-    levels = torch.cat(parts, -1)
+    levels = torch.cat([torch.zeros_like(logits[..., :1]), gaps.cumsum(-1)], -1)
     spread = torch.ones_like(log_mean) if effects is None else effects[1].exp()
     if spec.n_replicates is None:
         levels, shares = levels.unsqueeze(-2), shares.unsqueeze(-2)
-    size = (levels * spread.unsqueeze(-1)).exp()
+    levels = levels * spread.unsqueeze(-1)
+    if reversal is not None:
+        reversal = _by_block(reversal, spec).unsqueeze(-1)
+    strengths = class_strengths(levels, shares, reversal, log_mean.unsqueeze(-1))
+    strengths, shares = torch.broadcast_tensors(strengths, shares)
+    return FAMILIES["classes"](strengths=strengths, shares=shares, validate_args=False)
+
+
+def class_sites(spec: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Sample what classes of strength are made of.
+
+    Returns:
+        Log odds of shares against the first class (`... x class_`), gaps between the logs of
+        neighbouring positive strengths, and the log size of a negative strength or None.
+    """
+    shape = (spec.n_classes - 1,)
+    logits = pyro.sample("share_logits", dist.Normal(_real(0.0), 1.5).expand(shape).to_event(1))
+    gaps = logits[..., :0]
+    n_gaps = spec.n_classes - int(spec.contrarians) - 1
+    if n_gaps:
+        gaps = _half_normal("normal_gaps", 2.0 * spec.priors.cv_scale, (n_gaps,)).clamp(max=33.0)
+    reversal = None
     if spec.contrarians:
         reversal = pyro.sample("log_reversal", dist.Normal(_real(0.0), 0.5))
-        reversal = _by_block(reversal, spec).unsqueeze(-1).exp()
-        size = torch.cat([-reversal.expand(*size.shape[:-1], 1), size], -1)
-    scale = log_mean.exp().unsqueeze(-1) / (shares * size.abs()).sum(-1, keepdim=True)
-    strengths, shares = torch.broadcast_tensors(size * scale, shares)
-    return FAMILIES["classes"](strengths=strengths, shares=shares, validate_args=False)
+    return logits, gaps, reversal
 
 
 def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
@@ -299,7 +312,7 @@ def utilities(spec: Spec) -> Tensor | None:
     return torch.cat(parts, -1) if parts else None
 
 
-def outcome_parameters(spec: Spec) -> Tensor | None:
+def outcome_parameters(spec: Any) -> Tensor | None:
     """Sample the parameters of the outcome model, `... x parameter`; None if it has none.
 
     Sites: `log_tie`, the log odds nu of a tie (Davidson), or `log_gaps` between neighbouring

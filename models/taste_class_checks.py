@@ -8,9 +8,8 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
-from mixlogit.choice.outcomes import TieModel
-from mixlogit.choice.utility import latent_margins
 from mixlogit.models.parameters import Named
+from mixlogit.models.separation import rival_margins
 from mixlogit.models.taste_class_joint import Starts, TasteClassJoint
 from mixlogit.models.taste_class_named import Members
 from mixlogit.models.verdict import Check
@@ -35,7 +34,7 @@ def class_checks(
         members: Class probabilities of respondents.
     """
     sampled: Any = joint.sampled(joint.mode.unsqueeze(0))
-    margin = _margins(joint, sampled.utilities[0])
+    margin = rival_margins(joint.classes.inner, sampled.utilities[0])
     filled = members.probability.sum(0)
     small = int(filled.argmin()) + 1
     n, least = joint.spec.n_tastes, 2.0 / len(starts.log_densities)
@@ -60,18 +59,6 @@ def class_checks(
         _told(joint, named),
         _different(margin, _weight(joint)),
     ]
-
-
-def _margins(joint: TasteClassJoint, utilities: Tensor) -> Tensor:
-    """Margins of what was chosen over each rival: `class_ x row x rival`; ties are NaN."""
-    inner: Any = joint.classes.inner
-    if not isinstance(inner, OutcomeLikelihood):
-        return latent_margins(inner.rows, utilities).unsqueeze(-1)
-    margin = inner.judged.margins(utilities, inner.pairs)
-    if isinstance(inner.model, TieModel):
-        return margin.masked_fill(inner.model.level == 0, torch.nan).unsqueeze(-1)
-    rivals: Any = inner.model
-    return margin[..., 1:].masked_fill(torch.isinf(rivals.mask[:, 1:]), torch.nan)
 
 
 def _weight(joint: TasteClassJoint) -> Tensor:
@@ -113,7 +100,7 @@ def _separable(joint: TasteClassJoint, rows: Tensor) -> bool:
     if free * int(rows.sum()) > _LARGEST:
         return False
     units = torch.eye(free, dtype=torch.float64) if basis is None else basis
-    design = _margins(joint, units)[:, rows].flatten(1).T
+    design = rival_margins(joint.classes.inner, units)[:, rows].flatten(1).T
     design = design[~torch.isnan(design).any(-1)]
     if not len(design):
         return False

@@ -105,10 +105,9 @@ def _votes(
     problem: Problem, joint: TasteClassJoint, test: Any
 ) -> tuple[UtilityLikelihood, Tensor, Tensor]:
     """Held-out judgements by unit, their places, and labels of groups of the units added."""
-    none = torch.zeros(1, 0, dtype=torch.long)
     fitted: Any = joint.classes.inner
     if isinstance(problem, OutcomeProblem):
-        return *match_judgements(problem, fitted.model, test), none
+        return match_judgements(problem, fitted.model, test)
     found = match_votes(problem, test)
     n = joint.classes.n_respondents
     unit = torch.where(found.unit < 0, n + found.block, found.unit)

@@ -19,12 +19,12 @@ from mixlogit.models.loo import elpd
 from mixlogit.models.mode import find_mode
 from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
-from mixlogit.models.priors import Priors
 from mixlogit.models.random_tastes import Population, TasteFactor, TasteSpec, random_tastes
-from mixlogit.models.taste_held_out import one_taste, taste_held_out, taste_log_scores
+from mixlogit.models.taste_held_out import taste_held_out, taste_log_scores
 from mixlogit.models.taste_maximum import TasteMaximum, counts, start_values, taste_checks
+from mixlogit.models.taste_named import named_tastes
 from mixlogit.models.taste_predictor import TastePredictor
-from mixlogit.models.taste_problem import TasteProblem, named_tastes
+from mixlogit.models.taste_problem import TasteProblem
 from mixlogit.models.taste_svi import infer_by_svi
 from mixlogit.models.thin import thinned
 from mixlogit.models.tree import make_tree
@@ -34,6 +34,7 @@ from mixlogit.run import peak_memory_mb
 
 __all__ = ["TasteJoint", "find_taste_mode", "fit_tastes"]
 
+_AXES = {"threshold": "level", "class_strength": "class_", "class_share": "class_"}
 _KEPT = 50  # draws of a chain whose log-likelihoods are kept
 _TABLES = 16  # draws of the population that individual tastes are averaged over
 
@@ -43,11 +44,13 @@ class TasteJoint(LogJoint):
 
     well_started = True
 
-    def __init__(self, problem: TasteProblem, priors: Priors) -> None:
+    def __init__(self, problem: TasteProblem) -> None:
         self.simulated: SimulatedLikelihood = problem.likelihood()
-        spec: Any = TasteSpec(problem.design, problem.rms, priors)
+        alone = problem.alone.spec
+        classes = alone.n_classes, alone.contrarians
+        own: Any = TasteSpec(problem.design, problem.rms, problem.priors, problem.model, *classes)
         program: Any = random_tastes
-        super().__init__(program, TasteFactor(self.simulated), spec, 32)
+        super().__init__(program, TasteFactor(self.simulated), own, 32)
         self.mode = torch.zeros(1, self.size, dtype=torch.float64)
 
     def start(self) -> Tensor:
@@ -99,28 +102,27 @@ def _matching(joint: TasteJoint, psi: Tensor) -> Tensor:
     return theta.detach()
 
 
-def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Posterior:
+def fit_tastes(problem: TasteProblem, sampler: Sampler) -> Posterior:
     """Fit random tastes.
 
     Args:
         problem: The data.
-        priors: The priors.
         sampler: How the posterior is drawn; with more than 60 parameters the default is the
             normal approximation.
     """
     begin = time.monotonic()
-    joint = TasteJoint(problem, priors)
+    joint = TasteJoint(problem)
     inferred = _inferred(problem, joint, sampler)
     theta = inferred.theta.squeeze(-2)
     psi = joint.psi(theta.flatten(0, 1)).detach()
-    names, values = named_tastes(problem.design, psi)
+    names, values = named_tastes(problem, psi)
     named = {name: values[:, i].view(theta.shape[:2]).numpy() for i, name in enumerate(names)}
     prior_psi = joint.psi(joint.prior_draws(1000, sampler.seed)).detach()
-    prior = dict(zip(names, named_tastes(problem.design, prior_psi)[1].T.numpy(), strict=True))
+    prior = dict(zip(names, named_tastes(problem, prior_psi)[1].T.numpy(), strict=True))
     checks = _checks(problem, joint, inferred, named, prior)
     weighed = None
     if sampler.evidence and inferred.method != "svi":
-        weighed = _evidence(problem, inferred, priors, sampler.seed)
+        weighed = _evidence(problem, inferred, sampler.seed)
     tastes = _table(problem, joint.simulated, psi)
     log_likelihood = _log_likelihood(problem, joint, theta)
     predictor = TastePredictor.of(problem, joint.simulated, psi, VOTE_DRAWS)
@@ -143,14 +145,14 @@ def fit_tastes(problem: TasteProblem, priors: Priors, sampler: Sampler) -> Poste
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(problem, weighed).to_dict(),
         "inference": inferred.method,
-        "priors": {**vars(priors), "mean": 1.0},
+        "priors": {**vars(problem.priors), "mean": 1.0},
         "seed": sampler.seed,
         "seconds": {"total": round(time.monotonic() - begin, 3)},
         "peak_memory_mb": peak_memory_mb(),
     }
 
     def held_out(test: Any) -> dict[str, Any]:
-        return taste_held_out(problem, joint.simulated, psi, priors, test, sampler.seed)
+        return taste_held_out(problem, joint.simulated, psi, test, sampler.seed)
 
     def log_scores(test: Any) -> Tensor:
         return taste_log_scores(problem, joint.simulated, psi, test)
@@ -174,14 +176,14 @@ def _inferred(problem: TasteProblem, joint: TasteJoint, sampler: Sampler) -> Inf
 def _about(problem: TasteProblem) -> dict[str, Any]:
     """The parts of the record that say what was fitted."""
     return {
-        "family": "lognormal" if problem.design.strength else "fixed",
+        "family": problem.family,
         "panel": problem.panel,
         "lapse": False,
         "random": dict(problem.design.random),
         "correlated": problem.design.correlated,
         "n": data_card(problem.data)["n"],
         "groups": {},
-        "tastes": {"draws": problem.draws, "sampling": problem.sampling},
+        "tastes": {"draws": problem.random.draws, "sampling": problem.random.sampling},
     }
 
 
@@ -232,17 +234,16 @@ def _trimmed(values: np.ndarray) -> np.ndarray:
     return clipped
 
 
-def _evidence(problem: TasteProblem, inferred: Inferred, priors: Priors, seed: int) -> float:
+def _evidence(problem: TasteProblem, inferred: Inferred, seed: int) -> float:
     """Log Bayes factor of random tastes against one taste for all, strength as in the fit."""
-    alone = one_taste(problem, priors)
-    family = "lognormal" if problem.design.strength else "fixed"
-    other = infer(alone.joint(family), chains=1, draws=500, seed=seed, method="evidence")
+    joint = problem.alone.joint(problem.family)
+    other = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
     return float(inferred.log_evidence[0] - other.log_evidence[0])
 
 
 def _verdict(problem: TasteProblem, weighed: float | None) -> Verdict:
     strength = "Strength was not examined beside taste: compare with --family lognormal."
-    if problem.design.strength:
+    if problem.design.strength is not None:
         strength = "Taste and strength were fitted together; compare with --family fixed."
     if not problem.panel:
         return Verdict(
@@ -273,7 +274,7 @@ def _table(problem: TasteProblem, simulated: SimulatedLikelihood, psi: Tensor) -
     for k, name in enumerate(problem.design.features):
         columns[f"mean[{name}]"] = mean.mean(0)[:, k].numpy()
         columns[f"sd[{name}]"] = sd[:, k].numpy()
-    if problem.design.strength:
+    if problem.design.strength is not None:
         columns["strength"] = torch.stack([part[2] for part in parts]).mean(0).numpy()
     return pd.DataFrame(columns)
 
@@ -296,6 +297,8 @@ def _with_axes(named: dict[str, np.ndarray]) -> Named:
             values[name] = value
         else:
             parts.setdefault(found[1], {})[found[2]] = value
-    values |= {f"taste_{kind}": np.stack(list(each.values()), -1) for kind, each in parts.items()}
-    dims: dict[str, tuple[str, ...]] = {f"taste_{kind}": (f"{kind}_of",) for kind in parts}
-    return Named(values, dims, {f"{kind}_of": list(each) for kind, each in parts.items()})
+    kinds = {kind: kind if kind in _AXES else f"taste_{kind}" for kind in parts}
+    axes = {kind: _AXES.get(kind, f"{kind}_of") for kind in parts}
+    values |= {kinds[kind]: np.stack(list(each.values()), -1) for kind, each in parts.items()}
+    dims: dict[str, tuple[str, ...]] = {kinds[kind]: (axes[kind],) for kind in parts}
+    return Named(values, dims, {axes[kind]: list(each) for kind, each in parts.items()})

@@ -1,5 +1,6 @@
 """Held-out choices under random tastes."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,22 +12,13 @@ from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.data import ChoiceSets
 from mixlogit.errors import UsageError
 from mixlogit.models.held_out import recode
-from mixlogit.models.outcome_problem import make_problem
-from mixlogit.models.priors import Priors
-from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_held_out import one_for_all_scores
 from mixlogit.models.taste_problem import TasteProblem
+from mixlogit.models.taste_rows import choice_rows
 
-__all__ = ["one_taste", "taste_held_out", "taste_log_scores"]
+__all__ = ["taste_held_out", "taste_log_scores"]
 
 _DRAWS = 32
-
-
-def one_taste(problem: TasteProblem, priors: Priors) -> Problem:
-    """The same data with one taste for all, under the same priors of its coefficients."""
-    alone = make_problem(problem.data, priors=priors)
-    alone.spec = replace(alone.spec, utility_basis=torch.diag(1.0 / problem.rms))
-    return alone
 
 
 def taste_log_scores(
@@ -41,7 +33,7 @@ def taste_log_scores(
         problem: The data of the fit.
         simulated: The likelihood, its draws around the modes.
         psi: Population parameters, `draw x parameter`; 32 draws are used.
-        test: Held-out choices with the features of the fit, without ties.
+        test: Held-out choices with the features of the fit; ties that are half votes are left out.
 
     Raises:
         UsageError: For choices that the fit cannot score.
@@ -52,27 +44,31 @@ def taste_log_scores(
     place = recode(fitted.feature_names, test.feature_names, "feature")
     names = fitted.feature_names
     test = replace(test, features=test.features[:, place], feature_names=names)
-    if not isinstance(test, ChoiceSets) and test.n_ties:
+    if not isinstance(test, ChoiceSets) and problem.model is None:
         test = test.take(test.outcome != 0.5)
-    features, mask, _, _ = replace(problem, data=test).rows()
-    n = simulated.n_respondents
+    if len(test) == 0:
+        raise UsageError("All held-out votes are ties, so none can be scored.")
+    test = replace(test, weight=None)
+    n, design = simulated.n_respondents, problem.design
     unit = _units(problem, test, n)
-    population = normal_points(1, simulated.draws, problem.design.n_latent, "sobol", 1)
-    z = torch.cat([simulated.z, population])
-    rows = torch.arange(len(unit))
-    largest = max(1, 1_000_000 // simulated.draws)
-    blocks = make_blocks(features, mask, torch.ones(len(unit)).double(), rows, largest)
+    population = normal_points(1, simulated.draws, design.n_latent, "sobol", 1)
+    z = torch.cat([simulated.z, population.repeat(1, design.copies, 1)])
+    covariates = _covariates(problem, test)
+    rows = choice_rows(test, problem.model)
+    largest = max(1, 1_000_000 // z.shape[1])
+    blocks = make_blocks(*rows[:4], largest, rows.gaps)
     chosen = psi[torch.linspace(0, len(psi) - 1, min(_DRAWS, len(psi))).round().long()]
     chance = torch.zeros(len(unit), dtype=torch.float64)
-    even = torch.full((1, simulated.draws), 1.0 / simulated.draws, dtype=torch.float64)
+    log_even = torch.full((1, z.shape[1]), -math.log(simulated.draws), dtype=torch.float64)
     with torch.no_grad():
         for one in chosen:
-            weight = torch.cat([simulated.weights(one), even])
+            known = simulated.weights(one).log()
             for block in blocks:
-                who = unit[block.respondent]
-                at = problem.design.at(one, z[who])
-                p = block.moments(at.value).value.exp()
-                chance[block.respondent] += (weight[who] * p).sum(-1) / len(chosen)
+                who = block.respondent
+                at = design.at(one, z[unit[who]], None if covariates is None else covariates[who])
+                log_weight = torch.cat([known, log_even + at.log_mass])[unit[who]]
+                p = block.moments(at.value).value
+                chance[who] += torch.logsumexp(log_weight + p, -1).exp() / len(chosen)
     return chance.clamp_min(1e-300).log()
 
 
@@ -80,7 +76,6 @@ def taste_held_out(
     problem: TasteProblem,
     simulated: SimulatedLikelihood,
     psi: Tensor,
-    priors: Priors,
     test: Any,
     seed: int,
 ) -> dict[str, Any]:
@@ -90,12 +85,11 @@ def taste_held_out(
         problem: The data of the fit.
         simulated: The likelihood, its draws around the modes.
         psi: Population parameters, `draw x parameter`.
-        priors: The priors.
         test: Held-out choices.
         seed: Seed of the fit of one taste for all.
     """
     score = taste_log_scores(problem, simulated, psi, test)
-    reference = one_for_all_scores(one_taste(problem, priors), test, seed)
+    reference = one_for_all_scores(problem.alone, test, seed)
     gain = 1000 * (score - reference)
     return {
         "log_score": float(score.mean()),
@@ -105,6 +99,12 @@ def taste_held_out(
         "gain_millinats": float(gain.mean()),
         "se": float(gain.std()) / len(gain) ** 0.5,
     }
+
+
+def _covariates(problem: TasteProblem, test: Any) -> Tensor | None:
+    """Covariates of the respondent of each held-out choice; None without."""
+    found = problem.covariates_of(test)
+    return None if found is None else found[replace(problem, data=test).unit_of_judgement]
 
 
 def _units(problem: TasteProblem, test: Any, n: int) -> Tensor:

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from mixlogit.choice.panel_sets import Moments
 from mixlogit.choice.simulated import Evaluation, SimulatedLikelihood
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
@@ -25,6 +26,7 @@ __all__ = [
 
 _SEEDS = 4  # other sets of draws that the simulation error is taken from
 _LIMIT = 2.0  # nats of simulation error of the log-likelihood
+_CERTAIN = 1e-3  # nats a judgement; nearer to 0 coefficients grow without end
 _FEW = 10.0  # effective draws of a respondent
 
 Penalty = Callable[[Tensor], Tensor]
@@ -50,22 +52,41 @@ class TasteMaximum:
         return float(self.found.value.sum())
 
 
-def _multinomial_logit(problem: TasteProblem) -> Tensor:
-    """Coefficients with one taste for all, by Newton's method; steps of bounded length."""
-    blocks, n = problem.blocks(), len(problem.design.features)
-    weights, limit = torch.zeros(n, dtype=torch.float64), 5.0 / problem.rms
-    ridge = 1e-9 * torch.eye(n, dtype=torch.float64)
+def _one_taste(problem: TasteProblem) -> Tensor:
+    """Coefficients with one taste for all, and parameters of ties or grades.
+
+    By Newton's method; steps of bounded length, shortened until the likelihood grows.
+    """
+    blocks, design = problem.blocks(), problem.design
+    n, more = len(design.features), len(design.outcome)
+    start = 0.5 * torch.arange(1, more + 1, dtype=torch.float64)
+    weights = torch.cat([torch.zeros(n, dtype=torch.float64), start])
+    limit = torch.cat([5.0 / problem.rms, torch.ones(more, dtype=torch.float64)])
+
+    def moments(at: Tensor, order: int) -> list[Moments]:
+        return [
+            block.moments(at.expand(len(block.respondent), 1, n + more), order) for block in blocks
+        ]
+
+    def value(at: Tensor) -> float:
+        return sum(float(found.value.sum()) for found in moments(at, 0))
+
+    now = value(weights)
     for _ in range(30):
-        gradient, information = torch.zeros_like(weights), ridge.clone()
-        for block in blocks:
-            found = block.moments(weights.expand(len(block.respondent), 1, n), 2)
+        gradient = torch.zeros_like(weights)
+        information = 1e-9 * torch.eye(n + more, dtype=torch.float64)
+        for found in moments(weights, 2):
             assert found.score is not None
             assert found.bend is not None
             gradient += found.score.sum((0, 1))
             information -= found.bend.sum((0, 1))
         step = torch.linalg.lstsq(information, gradient.unsqueeze(-1)).solution.squeeze(-1)
-        weights = weights + torch.maximum(torch.minimum(step, limit), -limit)
-        if float((gradient * step).sum()) < 1e-8:
+        step = torch.maximum(torch.minimum(step, limit), -limit)
+        while (after := value(weights + step)) < now and float(step.abs().max()) > 1e-9:
+            step = step / 2.0
+        weights = weights + step
+        gained, now = after - now, after
+        if gained < 1e-8:
             break
     return weights
 
@@ -75,23 +96,25 @@ def start_values(problem: TasteProblem) -> Tensor:
 
     Signs of lognormal coefficients are as asked, whatever the logit says.
     """
-    design, logit = problem.design, _multinomial_logit(problem)
-    n = len(design.features)
-    psi = torch.zeros(design.size, dtype=torch.float64)
+    design, logit = problem.design, _one_taste(problem)
+    means, entries, effects, strength, outcome = design.parts(
+        torch.zeros(design.size, dtype=torch.float64)
+    )
     for k, family in enumerate(design.families):
         value = float(logit[k])
         if family.endswith("lognormal"):
             agrees = (value > 0) != family.startswith("-")
             size = abs(value) if agrees else 0.0
             value = float(torch.tensor(max(size, 0.1 / float(problem.rms[k]))).log()) - 0.1
-        psi[k] = value
+        means[k] = value
     for i, (k, j) in enumerate(design.entries):
         size = 0.5 if design.families[k].endswith("lognormal") else 0.4 / float(problem.rms[k])
         factor = 0.0 if design.correlated is True else 0.3 * (-1.0) ** (k + j)
-        psi[n + i] = size if design.own(i) else factor * size
-    if design.strength:
-        psi[-1] = 0.4
-    return psi
+        entries[i] = size if design.own(i) else factor * size
+    if design.strength is not None:
+        strength[:] = torch.tensor(design.strength.start, dtype=torch.float64)
+    outcome[:] = logit[len(means) :]
+    return torch.cat([means, entries, effects, strength, outcome])
 
 
 def climb(
@@ -156,6 +179,11 @@ def maximum_of_tastes(problem: TasteProblem) -> TasteMaximum:
     """
     likelihood = problem.likelihood()
     psi, found = climb(likelihood, start_values(problem))
+    if float(found.value.sum()) > -_CERTAIN * len(problem.data):
+        raise UsageError(
+            "The likelihood has no regular maximum on these data: the features explain every "
+            "choice, so that coefficients run off. Fit with priors instead."
+        )
     refuse_unidentified(problem, found)
     return TasteMaximum(psi, likelihood, found)
 
@@ -225,7 +253,7 @@ def spread_check(names: list[str], estimate: Tensor, se: Tensor) -> Check:
     found = {
         name: float(value) / float(error)
         for name, value, error in zip(names, estimate, se, strict=True)
-        if name.startswith(("sd[", "log_sd"))
+        if name.startswith(("sd[", "log_sd")) or name == "cv"
     }
     least = min(found, key=lambda name: found[name])
     ratio = found[least]
@@ -252,7 +280,7 @@ def taste_table(
     for k, name in enumerate(problem.design.features):
         columns[f"mean[{name}]"] = mean[:, k].numpy()
         columns[f"sd[{name}]"] = sd[:, k].numpy()
-    if problem.design.strength:
+    if problem.design.strength is not None:
         columns["strength"] = strength.numpy()
     columns["effective_draws"] = effective.numpy()
     return pd.DataFrame(columns)

@@ -1,6 +1,6 @@
 """What random tastes predict: every respondent has coefficients of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -63,7 +63,7 @@ class TastePredictor:
             features, _, mask = padded_sets(problem.data)
         some = psi[thinned(len(psi), _AVERAGED)]
         average: list[Any] = [_average(problem.design, one) for one in some]
-        answers = possible_answers(problem, None, average)
+        answers = possible_answers(problem, problem.model, average)
         return cls(problem, simulated, psi, answers, features, mask)
 
     def __len__(self) -> int:
@@ -75,15 +75,55 @@ class TastePredictor:
         psi = self.psi[place]
         size = self.answers.sizes(self.answers.margins(_average(self.problem.design, psi)))
         weights = self.simulated.weights(psi)
-        value = self.problem.design.at(psi, self.simulated.z).value
+        simulated = self.simulated
+        value = self.problem.design.at(psi, simulated.z, simulated.covariates).value
         return _TasteDraw(self, psi, value, weights, size)
 
 
 def _average(design: TasteDesign, psi: Tensor) -> Sampled:
     """The mean taste of the population."""
-    z = normal_points(1, _POINTS, design.n_latent, "sobol", 0)
-    mean = design.at(psi, z).value.mean(1)
+    mean = _population(design, psi).mean(0, keepdim=True)
     return Sampled(None, None, mean)  # type: ignore[arg-type]  # margins need utilities alone
+
+
+def _population(design: TasteDesign, psi: Tensor) -> Tensor:
+    """Coefficients at points of the population, of average covariates: `point x feature`."""
+    z = normal_points(1, _POINTS, design.n_latent, "sobol", 0)
+    generator = torch.Generator().manual_seed(0)
+    return _drawn(design, psi, z, None, generator)[0, :, : len(design.features)]
+
+
+def _drawn(
+    design: TasteDesign,
+    psi: Tensor,
+    z: Tensor,
+    covariates: Tensor | None,
+    generator: torch.Generator,
+) -> Tensor:
+    """Coefficients at normals, the class of strength of each at random.
+
+    Args:
+        design: Which coefficients are random.
+        psi: Population parameters.
+        z: `respondent x draw x latent`.
+        covariates: `respondent x covariate`; None: average ones.
+        generator: Source of randomness.
+
+    Returns:
+        `respondent x draw x coefficient`.
+    """
+    if covariates is None and design.covariates:
+        covariates = z.new_zeros(len(z), len(design.covariates))
+    at = design.at(psi, z.repeat(1, design.copies, 1), covariates)
+    if design.copies == 1:
+        return at.value
+    value = at.value.unflatten(1, (design.copies, -1))
+    shares = at.log_mass.view(design.copies, -1)[:, 0].exp()
+    people, draws = z.shape[:2]
+    pick = torch.multinomial(shares, people * draws, replacement=True, generator=generator)
+    index = pick.view(people, 1, draws, 1).expand(-1, -1, -1, value.shape[-1])
+    found: Tensor = value.gather(1, index).squeeze(1)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +167,8 @@ class _TasteDraw:
         """Coefficients of new respondents, `unit x feature`."""
         latent = self.of.problem.design.n_latent
         z = torch.randn(units, 1, latent, generator=generator, dtype=torch.float64)
-        return self.of.problem.design.at(self.psi, z).value.squeeze(1)
+        covariates = self.of.simulated.covariates
+        return _drawn(self.of.problem.design, self.psi, z, covariates, generator).squeeze(1)
 
     def _at_once(self) -> int:
         alternatives = 1 if self.of.mask is None else self.of.mask.shape[1]
@@ -137,6 +178,7 @@ class _TasteDraw:
     def _margins(self, rows: Tensor, value: Tensor) -> Tensor:
         """`row x node`, of sets `row x alternative x node`, from `row x node x feature`."""
         x = self.of.features[rows]
+        value = value[..., : x.shape[-1]]
         if self.of.mask is None:
             return (value @ x.unsqueeze(-1)).squeeze(-1)
         margin = x @ value.mT
@@ -147,8 +189,23 @@ class _TasteDraw:
         """Log probability of every answer: `answer x row x node`."""
         margin = self._margins(rows, value)
         if self.of.mask is None:
-            return torch.stack([logsigmoid(margin), logsigmoid(-margin)])
+            return self._of_pairs(margin)
         return torch.log_softmax(-margin, 1).movedim(1, 0)
+
+    def _of_pairs(self, margin: Tensor) -> Tensor:
+        """Log probability of every answer to pairs, by the model of ties or grades if any."""
+        answers = self.of.answers
+        if answers.model is None:
+            return torch.stack([logsigmoid(margin), logsigmoid(-margin)])
+        outcome = self.of.problem.design.parts(self.psi)[4].unsqueeze(0)
+        none, parts = margin.new_zeros(1, 1, 1), []
+        for side, level in zip(
+            answers.direction[:, 0].tolist(), answers.level.tolist(), strict=True
+        ):
+            one = replace(answers.model, level=torch.full((len(margin),), level))
+            signed = (margin if side >= 0 else -margin).unsqueeze(0)
+            parts.append(one.at(signed, outcome, none)[0])
+        return torch.stack(parts)
 
     def people(
         self, rows: Tensor, points: int, generator: torch.Generator
@@ -166,20 +223,19 @@ class _TasteDraw:
         """
         design = self.of.problem.design
         z = torch.randn(1, points, design.n_latent, generator=generator, dtype=torch.float64)
-        value = design.at(self.psi, z).value.expand(len(rows), -1, -1)
+        value = _drawn(design, self.psi, z, None, generator).expand(len(rows), -1, -1)
         other = z.clone()
-        if design.strength:
+        if design.strength is not None and design.strength.latent:
             other[..., 0] = torch.randn(1, points, generator=generator, dtype=torch.float64)
-        again = design.at(self.psi, other).value.expand(len(rows), -1, -1)
+        again = _drawn(design, self.psi, other, None, generator).expand(len(rows), -1, -1)
         margin = self._margins(rows, value)
         return self._log_prob(rows, value).exp(), self._log_prob(rows, again).exp(), margin
 
     def individual(self) -> tuple[float, float]:
         """Shrinkage and reliability of coefficients, each in units of its feature's size."""
         scale, share = self.of.problem.rms, self.weights.unsqueeze(-1)
-        value = self.value * scale
+        value = self.value[..., : len(scale)] * scale
         mean = (share * value).sum(1)
         variance = (share * (value - mean.unsqueeze(1)).square()).sum(1)
-        z = normal_points(1, _POINTS, self.of.problem.design.n_latent, "sobol", 0)
-        population = (self.of.problem.design.at(self.psi, z).value[0] * scale).var(0)
+        population = (_population(self.of.problem.design, self.psi) * scale).var(0)
         return pooled(mean, variance, population)

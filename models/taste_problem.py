@@ -1,22 +1,29 @@
-"""Data made ready for random tastes, and names for what is estimated."""
+"""Data made ready for random tastes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mixlogit.choice.outcomes import TieModel
 from mixlogit.choice.panel_sets import Block, make_blocks
 from mixlogit.choice.simulated import Sampling, SimulatedLikelihood
+from mixlogit.choice.taste_strength import taste_strength
 from mixlogit.choice.tastes import TasteDesign, parse_random
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.outcome_problem import padded_sets, within_rms
-from mixlogit.models.units import Units, signed_rows
+from mixlogit.models.covariates import CovariateMatrix, Covariates
+from mixlogit.models.outcome_parameters import outcome_names
+from mixlogit.models.outcome_problem import OutcomeProblem, make_problem, within_rms
+from mixlogit.models.priors import Priors
+from mixlogit.models.problem import Problem
+from mixlogit.models.taste_rows import choice_rows
+from mixlogit.models.units import Units
 
-__all__ = ["Random", "RandomTastes", "TasteProblem", "named_tastes", "refuse_with_tastes"]
+__all__ = ["Random", "RandomTastes", "TasteProblem", "refuse_with_tastes"]
 
 _ELEMENTS = 1_000_000  # sets x alternatives x draws of a block
 
@@ -73,18 +80,20 @@ class TasteProblem:
     """Choices by features with random coefficients.
 
     Args:
-        data: Choice sets with features, or comparisons with features; ties are half votes.
+        data: Choice sets with features, or comparisons with features.
         design: Which coefficients are random.
-        draws: Draws of each respondent.
-        sampling: How they are drawn.
+        random: How that was asked for.
         seed: Seed of the draws.
+        alone: The same data with one taste for all, under the same priors of its coefficients.
+        people: Covariates of respondents, which taste means are linear in.
     """
 
     data: Any
     design: TasteDesign
-    draws: int
-    sampling: Sampling
+    random: RandomTastes
     seed: int
+    alone: Problem
+    people: CovariateMatrix | None = None
 
     @classmethod
     def of(
@@ -93,26 +102,60 @@ class TasteProblem:
         random: Random,
         family: str,
         seed: int,
+        *,
+        priors: Priors | None = None,
+        covariates: Covariates | None = None,
+        **options: Any,
     ) -> "TasteProblem":
         """Check what was asked for.
 
+        Args:
+            data: The data.
+            random: Which coefficients are random.
+            family: Strength family.
+            seed: Seed of the draws.
+            priors: The priors.
+            covariates: Covariates of respondents.
+            **options: `ties`, `n_classes` and `contrarians`, as for `make_problem`.
+
         Raises:
-            UsageError: Data without features, or a family of strength that cannot be joined.
+            UsageError: Data without features, or what cannot be joined.
         """
         if data.features is None:
             raise UsageError("Random tastes need features: name their columns with --features.")
-        if family not in ("fixed", "lognormal"):
-            raise UsageError(
-                f'Random tastes go with "fixed" or "lognormal" strength but got "{family}".'
-            )
-        asked = RandomTastes.of(random)
+        alone = make_problem(data, priors=priors, **options)
+        people = None if covariates is None else covariates.matrix()
+        strength = taste_strength(family, alone.spec.n_classes, contrarians=alone.spec.contrarians)
+        asked, model = RandomTastes.of(random), _tie_model(alone)
         design = TasteDesign(
             tuple(data.feature_names),
             asked.families,
             asked.correlated,
-            strength=family == "lognormal",
+            strength,
+            () if people is None else people.names,
+            () if model is None else outcome_names(model),
         )
-        return cls(data, design, asked.draws, asked.sampling, seed)
+        if people is not None and not design.drawn:
+            raise UsageError("A taste formula moves random coefficients. Name some by --random.")
+        made = cls(data, design, asked, seed, alone, people)
+        basis = torch.diag(1.0 / made.rms)
+        alone.spec = replace(alone.spec, utility_basis=basis)
+        return made
+
+    @property
+    def family(self) -> str:
+        """Name of the strength family."""
+        return "fixed" if self.design.strength is None else self.design.strength.family
+
+    @property
+    def priors(self) -> Priors:
+        """The priors."""
+        return self.alone.priors
+
+    @cached_property
+    def model(self) -> TieModel | None:
+        """How ties or grades are modelled; None for choices and half votes."""
+        return _tie_model(self.alone)
 
     @cached_property
     def panel(self) -> bool:
@@ -126,6 +169,11 @@ class TasteProblem:
             return within_rms(self.data)
         rms: Tensor = 0.5 * self.data.features.square().mean(0).sqrt()
         return torch.where(rms > 0, rms, 1.0)
+
+    @property
+    def whole(self) -> Any:
+        """All judgements: the data themselves."""
+        return self.data
 
     @cached_property
     def units(self) -> Units:
@@ -155,35 +203,48 @@ class TasteProblem:
         """Names of the respondents in the order of the likelihood."""
         return self.labels()
 
-    def rows(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Chosen minus other features, mask, weight and judgement, one row a choice."""
-        data = self.data
-        if isinstance(data, ChoiceSets):
-            features, _, mask = padded_sets(data)
-            assert features is not None
-            ones = torch.ones(len(data), dtype=torch.float64)
-            weight = ones if data.weight is None else data.weight
-            return features[:, 1:], mask[:, 1:], weight, torch.arange(len(data))
-        index, sign, weight = signed_rows(data.outcome, data.weight)
-        features = (sign.unsqueeze(-1) * data.features[index]).unsqueeze(1)
-        return features, torch.zeros(len(index), 1, dtype=torch.float64), weight, index
-
     def blocks(self) -> list[Block]:
         """The choices by respondent; without respondents each judgement is its own."""
-        features, mask, weight, index = self.rows()
-        who = self.data.respondent.codes[index] if self.panel else index
-        seen = torch.unique(who, return_inverse=True)[1]
-        return make_blocks(features, mask, weight, seen, max(1, _ELEMENTS // self.draws))
+        rows = choice_rows(self.data, self.model)
+        who = self.unit_of_judgement
+        gaps = rows.gaps
+        if gaps is not None:
+            counts = torch.zeros(int(who.max()) + 1, gaps[0].shape[1], dtype=torch.float64)
+            gaps = counts.index_add(0, who, gaps[0]), gaps[1]
+        largest = max(1, _ELEMENTS // (self.random.draws * self.design.copies))
+        return make_blocks(*rows[:3], who[rows.judgement], largest, gaps)
+
+    @cached_property
+    def unit_of_judgement(self) -> Tensor:
+        """Respondent of each judgement, without gaps in the numbers; else the judgement."""
+        n = len(self.data)
+        who = self.data.respondent.codes if self.panel else torch.arange(n)
+        unit: Tensor = torch.unique(who, return_inverse=True)[1]
+        return unit
 
     def likelihood(self) -> SimulatedLikelihood:
         """The simulated likelihood, its draws still around 0."""
         return SimulatedLikelihood(
             self.blocks(),
             self.design,
-            draws=self.draws,
-            sampling=self.sampling,
+            draws=self.random.draws,
+            sampling=self.random.sampling,
             seed=self.seed,
+            covariates=self.covariates_of(self.data),
         )
+
+    def covariates_of(self, data: Comparisons | ChoiceSets) -> Tensor | None:
+        """Covariates of the respondents of data, in the order of the likelihood; None without.
+
+        Raises:
+            DataError: For a respondent who has no row of them.
+        """
+        if self.people is None:
+            return None
+        self.people.join(data)
+        rows = [self.people.row[name] for name in replace(self, data=data).labels()]
+        values: Tensor = self.people.values[rows]
+        return values
 
     def labels(self) -> list[str]:
         """Names of the respondents in the order of the likelihood."""
@@ -193,51 +254,10 @@ class TasteProblem:
         return [self.data.respondent.labels[code] for code in seen]
 
 
-def named_tastes(design: TasteDesign, psi: Tensor) -> tuple[list[str], Tensor]:
-    """What is reported, from the flat parameters.
-
-    `mean[k]` and `sd[k]` of each coefficient over respondents; of lognormal ones also
-    `log_mean[k]` and `log_sd[k]`; `correlation[k,l]` of the linear predictors; `cv` and `log_sd`
-    of strength.
-
-    Args:
-        design: Which coefficients are random.
-        psi: `draw x parameter`.
-
-    Returns:
-        Names, and values `draw x name`.
-    """
-    names: list[str] = []
-    values: list[Tensor] = []
-
-    def add(name: str, value: Tensor) -> None:
-        names.append(name)
-        values.append(value)
-
-    matrix = design.matrix(psi)
-    scale = matrix.square().sum(-1).clamp_min(1e-300).sqrt()
-    for k, (name, family) in enumerate(zip(design.features, design.families, strict=True)):
-        m, s = psi[:, k], scale[:, k]
-        if family.endswith("lognormal"):
-            sign = -1.0 if family.startswith("-") else 1.0
-            mean = (m + s.square() / 2).exp()
-            add(f"mean[{name}]", sign * mean)
-            add(f"sd[{name}]", mean * torch.expm1(s.square()).sqrt())
-            add(f"log_mean[{name}]", m)
-            add(f"log_sd[{name}]", s)
-        else:
-            add(f"mean[{name}]", m)
-            if family != "fixed":
-                add(f"sd[{name}]", s / 6**0.5 if family == "triangular" else s)
-    if design.correlated is not False:
-        drawn = [k for k, family in enumerate(design.families) if family != "fixed"]
-        cross = matrix @ matrix.mT
-        for i, k in enumerate(drawn):
-            for j in drawn[:i]:
-                value = cross[:, k, j] / (scale[:, k] * scale[:, j])
-                add(f"correlation[{design.features[j]},{design.features[k]}]", value)
-    if design.strength:
-        tau = psi[:, -1].abs()
-        add("cv", torch.expm1(tau.square()).sqrt())
-        add("log_sd", tau)
-    return names, torch.stack(values, -1)
+def _tie_model(problem: Problem) -> TieModel | None:
+    """The model of ties or grades of a problem, with widths that all share."""
+    if not isinstance(problem, OutcomeProblem) or isinstance(problem.data, ChoiceSets):
+        return None
+    model = problem.joint("fixed").spec.outcome
+    assert isinstance(model, TieModel)
+    return model

@@ -5,6 +5,7 @@ mean-field, so spreads come out biased and their intervals too narrow: results s
 """
 
 import math
+from dataclasses import replace
 
 import pyro
 import pyro.distributions as dist
@@ -19,6 +20,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode
 from mixlogit.models.random_tastes import TasteSpec, random_tastes
 from mixlogit.models.taste_problem import TasteProblem
+from mixlogit.models.taste_rows import choice_rows
 
 __all__ = ["infer_by_svi"]
 
@@ -49,7 +51,9 @@ class _Guide(nn.Module):
         diagonal = self.root.diagonal().abs().clamp_min(1e-4)
         return torch.tril(self.root, -1) + torch.diag(diagonal)
 
-    def forward(self, block: Block, spec: TasteSpec, people: int) -> None:
+    def forward(
+        self, block: Block, spec: TasteSpec, people: int, covariates: Tensor | None
+    ) -> None:
         """Sample the sites and the individuals of a minibatch."""
         normal = dist.MultivariateNormal(self.location, scale_tril=self.tril())
         theta = pyro.sample("_theta", normal, infer={"is_auxiliary": True})
@@ -61,15 +65,17 @@ class _Guide(nn.Module):
             pyro.sample("z", own.to_event(1))
 
 
-def _model(block: Block, spec: TasteSpec, people: int) -> None:
+def _model(block: Block, spec: TasteSpec, people: int, covariates: Tensor | None) -> None:
     """The program of random tastes with its individuals, on a minibatch."""
     population = random_tastes(lambda drawn: torch.zeros(drawn.batch_shape), spec)
     who = block.respondent
     zero = torch.zeros(len(who), spec.design.n_latent, dtype=torch.float64)
     with pyro.plate("respondent", len(who)), poutine.scale(scale=people / len(who)):
         z = pyro.sample("z", dist.Normal(zero, 1.0).to_event(1))
-        at = spec.design.at(population.psi, z.unsqueeze(1))
-        pyro.factor("choices", block.moments(at.value).value.squeeze(-1))
+        each = z.unsqueeze(1).expand(-1, spec.design.copies, -1)
+        at = spec.design.at(population.psi, each, None if covariates is None else covariates[who])
+        value = block.moments(at.value).value + at.log_mass
+        pyro.factor("choices", torch.logsumexp(value, -1))
 
 
 def infer_by_svi(
@@ -84,7 +90,7 @@ def infer_by_svi(
         sampler: Chains, draws, seed and progress.
     """
     spec: TasteSpec = joint.spec  # type: ignore[assignment]  # of the program of random tastes
-    blocks = _minibatches(problem)
+    blocks, covariates = _minibatches(problem), problem.covariates_of(problem.data)
     people = sum(len(block.respondent) for block in blocks)
     torch.manual_seed(sampler.seed)
     guide = _Guide(joint, start, people, problem.design.n_latent)
@@ -97,7 +103,7 @@ def infer_by_svi(
                 group["lr"] = _RATE * (1.0 - step / _STEPS)
             block = blocks[int(torch.randint(len(blocks), ()))]
             optimiser.zero_grad()
-            loss = elbo.differentiable_loss(_model, guide, block, spec, people)
+            loss = elbo.differentiable_loss(_model, guide, block, spec, people, covariates)
             loss.backward()
             nn.utils.clip_grad_norm_(guide.parameters(), 10.0 * people**0.5)
             optimiser.step()
@@ -116,18 +122,22 @@ def infer_by_svi(
 
 def _minibatches(problem: TasteProblem) -> list[Block]:
     """Blocks of about 256 respondents, each of panels of all lengths."""
-    features, mask, weight, index = problem.rows()
-    who = problem.data.respondent.codes[index] if problem.panel else index
-    who = torch.unique(who, return_inverse=True)[1]
+    rows = choice_rows(problem.data, problem.model)
+    who = problem.unit_of_judgement
     people = int(who.max()) + 1
     shuffled = torch.randperm(people, generator=torch.Generator().manual_seed(problem.seed))
     out = []
     for chosen in shuffled.split(_PEOPLE):
         place = torch.full((people,), -1)
         place[chosen] = torch.arange(len(chosen))
-        rows = torch.nonzero(place[who] >= 0).squeeze(-1)
-        parts = features[rows], mask[rows], weight[rows]
-        (block,) = make_blocks(*parts, place[who[rows]], 1 << 62)
-        local = chosen[block.respondent]
-        out.append(Block(local, block.features, block.mask, block.weight))
+        local = place[who[rows.judgement]]
+        kept = torch.nonzero(local >= 0).squeeze(-1)
+        gaps = rows.gaps
+        if gaps is not None:
+            judged = torch.nonzero(place[who] >= 0).squeeze(-1)
+            counts = torch.zeros(len(chosen), gaps[0].shape[1], dtype=torch.float64)
+            gaps = counts.index_add(0, place[who[judged]], gaps[0][judged]), gaps[1]
+        features, mask, weight = (part[kept] for part in rows[:3])
+        (block,) = make_blocks(features, mask, weight, local[kept], 1 << 62, gaps)
+        out.append(replace(block, respondent=chosen[block.respondent]))
     return out

@@ -27,6 +27,7 @@ _HEADLINES = {
 _WHICH = (
     "Cannot be told: respondents differ, but these data do not say whether in strength or taste."
 )
+_NOTHING = "Cannot be told: no two of these runs can be weighed against each other."
 _UNASKED = {
     (True,): "every run lets it differ, add one that does not",
     (False,): "no run lets it differ",
@@ -129,7 +130,7 @@ def _decide(
         return would[0], _HEADLINES[would[0]], used
     if simple and all(answer.says in ("no", "noise") for answer in simple):
         return "homogeneous", _HEADLINES["homogeneous"], used
-    return "unknown", _HEADLINES["unknown"], used
+    return "unknown", _HEADLINES["unknown"] if used else _NOTHING, used
 
 
 def _ask(question: Question, wide: Fitted | None, narrow: Fitted | None) -> _Answer | None:

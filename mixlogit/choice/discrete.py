@@ -12,7 +12,7 @@ from mixlogit.choice.shapes import broadcast_shapes, broadcast_tensors
 from mixlogit.choice.special import downcast, log1mexp, saturate
 from mixlogit.errors import UsageError
 
-__all__ = ["Classes", "Fixed"]
+__all__ = ["Classes", "Fixed", "class_strengths"]
 
 _SMALLEST = 1e-300  # a share of 0 is computed as this
 
@@ -215,3 +215,29 @@ class Classes(StrengthFamily):
         high = torch.logsumexp(log_shares + logsigmoid(reward), -1)
         low = torch.logsumexp(log_shares + logsigmoid(-reward), -1)
         return torch.where(low < high, log1mexp(low.clamp(max=-0.5)), high)
+
+
+def class_strengths(
+    levels: Tensor,
+    shares: Tensor,
+    log_reversal: Tensor | None = None,
+    log_mean: Tensor | float = 0.0,
+) -> Tensor:
+    """Strengths of classes whose mean absolute strength is `exp(log_mean)`.
+
+    Args:
+        levels: Logs of the positive strengths up to a constant, `... x class_`.
+        shares: Shares of all classes, `... x class_`.
+        log_reversal: Log size of a negative strength before them relative to the first of them,
+            `... x 1`; None without.
+        log_mean: Log of the mean, `... x 1`.
+
+    Example:
+        >>> class_strengths(torch.tensor([0.0, 1.0986]), torch.tensor([0.5, 0.5]))
+        tensor([0.5000, 1.5000])
+    """
+    size = levels.exp()
+    if log_reversal is not None:
+        size = torch.cat([-log_reversal.exp().expand(*size.shape[:-1], 1), size], -1)
+    scale = torch.as_tensor(log_mean).exp() / (shares * size.abs()).sum(-1, keepdim=True)
+    return size * scale

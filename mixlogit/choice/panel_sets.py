@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mixlogit.choice.special import log1mexp
+
 __all__ = ["Block", "Moments", "make_blocks"]
 
 
@@ -34,20 +36,29 @@ class Block:
             `respondent x set x alternative x feature`.
         mask: 0 where there is an alternative, -inf where not: `respondent x set x alternative`.
         weight: `respondent x set`.
+        gaps: How often each respondent's judgements lie between two thresholds, `respondent x
+            gap`, and `gap x feature`: the coefficients whose sum is their distance; None without
+            grades.
     """
 
     respondent: Tensor
     features: Tensor
     mask: Tensor
     weight: Tensor
+    gaps: tuple[Tensor, Tensor] | None = None
 
     def moments(self, coefficients: Tensor, order: int = 0) -> Moments:
-        """The multinomial logit of every respondent's choices.
+        """Log-likelihood of every respondent's judgements.
 
         Args:
             coefficients: `respondent x draw x feature`.
             order: 0 for the value, 1 for scores too, 2 for second derivatives too.
         """
+        found = self._logit(coefficients, order)
+        return found if self.gaps is None else self._with_gaps(found, coefficients, order)
+
+    def _logit(self, coefficients: Tensor, order: int) -> Moments:
+        """The multinomial logit of the choices."""
         people, sets, others, k = self.features.shape
         x = self.features.reshape(people, sets * others, k)
         v = (x @ coefficients.mT + self.mask.reshape(people, -1, 1)).view(people, sets, others, -1)
@@ -69,13 +80,35 @@ class Block:
         rooted = mean * self.weight.sqrt().view(people, 1, sets, 1)
         return Moments(value, score, bend + rooted.mT @ rooted)
 
+    def _with_gaps(self, found: Moments, coefficients: Tensor, order: int) -> Moments:
+        """With `log(1 - exp(-gap))` for each judgement that lies between two thresholds."""
+        assert self.gaps is not None
+        counts, features = self.gaps
+        gap = (coefficients @ features.T).clamp_min(1e-12)
+        counts = counts.unsqueeze(1)
+        value = found.value + (counts * log1mexp(-gap)).sum(-1)
+        rate = torch.expm1(gap).reciprocal()
+        score = bend = None
+        if found.score is not None:
+            score = found.score + (counts * rate) @ features
+        if found.bend is not None:
+            outer = (features.unsqueeze(-1) * features.unsqueeze(-2)).flatten(1)
+            curve = (counts * rate * (1.0 + rate)) @ outer
+            bend = found.bend - curve.view(found.bend.shape)
+        return Moments(value, score, bend)
+
     def entries(self) -> int:
         """Numbers of one draw."""
         return self.mask.numel()
 
 
 def make_blocks(
-    features: Tensor, mask: Tensor, weight: Tensor, respondent: Tensor, largest: int
+    features: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    respondent: Tensor,
+    largest: int,
+    gaps: tuple[Tensor, Tensor] | None = None,
 ) -> list[Block]:
     """Blocks of respondents, sorted by their number of choice sets.
 
@@ -85,6 +118,7 @@ def make_blocks(
         weight: `set`-vector.
         respondent: `set`-vector of codes 0, 1, ...
         largest: Most sets x others of a block, unless one respondent has more.
+        gaps: `respondent x gap` and `gap x feature`, as `Block` has them.
     """
     order = torch.argsort(respondent, stable=True)
     sizes = torch.bincount(respondent)
@@ -101,6 +135,7 @@ def make_blocks(
                 torch.where(inside[..., None, None], -features[row], 0.0),
                 torch.where(inside.unsqueeze(-1), mask[row], -torch.inf),
                 torch.where(inside, weight[row], 0.0),
+                None if gaps is None else (gaps[0][people], gaps[1]),
             )
         )
     return blocks

@@ -92,9 +92,10 @@ class SimulatedLikelihood:
     Args:
         blocks: The choice sets.
         design: Which coefficients are random.
-        draws: Draws of each respondent.
+        draws: Draws of each respondent, and of each class of strength.
         sampling: "adaptive", or draws from the population: "sobol", "halton".
         seed: Seed.
+        covariates: `respondent x covariate`, where the design has any.
 
     Raises:
         UsageError: For fewer than 2 draws or a sampling that there is not.
@@ -108,6 +109,7 @@ class SimulatedLikelihood:
         draws: int = 128,
         sampling: Sampling = "adaptive",
         seed: int = 0,
+        covariates: Tensor | None = None,
     ) -> None:
         if draws < 2:
             raise UsageError(f"Expected at least 2 draws of each respondent but got {draws}.")
@@ -117,21 +119,29 @@ class SimulatedLikelihood:
             )
         self.blocks, self.design, self.sampling = blocks, design, sampling
         self.n_respondents = sum(len(block.respondent) for block in blocks)
-        self.draws, self.seed = draws, seed
+        self.draws, self.seed, self.covariates = draws, seed, covariates
         # independent of each other: proposals fitted to the very draws they weight are biased
         pilots = _PILOTS if sampling == "adaptive" else 0
         self._points, *self._pilots = (
             normal_points(self.n_respondents, draws, design.n_latent, sampling, seed + 7919 * k)
             for k in range(1 + pilots)
         )
-        self.z = self._points.clone()
-        self.log_weight = torch.full((self.n_respondents, draws), -math.log(draws)).double()
+        copies = design.copies
+        self.z = self._points.repeat(1, copies, 1)
+        self.log_weight = torch.full(
+            (self.n_respondents, draws * copies), -math.log(draws)
+        ).double()
         self._feature, self._column = design.index()
 
     def with_seed(self, seed: int, psi: Tensor) -> "SimulatedLikelihood":
         """The same with other random points, adapted at a parameter value."""
         other = SimulatedLikelihood(
-            self.blocks, self.design, draws=self.draws, sampling=self.sampling, seed=seed
+            self.blocks,
+            self.design,
+            draws=self.draws,
+            sampling=self.sampling,
+            seed=seed,
+            covariates=self.covariates,
         )
         other.adapt(psi)
         return other
@@ -145,31 +155,38 @@ class SimulatedLikelihood:
             mode, root = self._laplace(block, psi)
             for pilot in self._pilots:
                 z, log_weight = _around(mode, root, pilot[who])
-                value = block.moments(self.design.at(psi, z).value).value
-                weight = torch.softmax(value + log_weight, -1)
-                mode, root = _matched(z, weight, mode, root)
+                value = block.moments(self._at(block, psi, z).value).value
+                mode, root = _matched(z, value + log_weight, mode, root)
             self.z[who], self.log_weight[who] = _around(mode, root, self._points[who])
 
+    def _at(self, block: Block, psi: Tensor, z: Tensor) -> Coefficients:
+        """Coefficients of a block's respondents at `respondent x draw x latent` normals."""
+        x = None if self.covariates is None else self.covariates[block.respondent]
+        return self.design.at(psi, z, x)
+
     def _laplace(self, block: Block, psi: Tensor) -> tuple[Tensor, Tensor]:
-        """Mode of each respondent's normals, and a root of the inverse curvature there."""
-        latent = self.design.n_latent
-        z = torch.zeros(len(block.respondent), 1, latent, dtype=torch.float64)
+        """Mode of each respondent's normals in each class, and a root of the inverse curvature.
+
+        Returns:
+            `respondent x class_ x latent` and `respondent x class_ x latent x latent`.
+        """
+        latent, k = self.design.n_latent, len(self.design.features)
+        z = torch.zeros(len(block.respondent), self.design.copies, latent, dtype=torch.float64)
         eye = torch.eye(latent, dtype=torch.float64)
         for _ in range(12):
-            at = self.design.at(psi, z)
+            at = self._at(block, psi, z)
             found = block.moments(at.value, 2)
             assert found.score is not None
             assert found.bend is not None
             jacobian = self.design.latent_jacobian(psi, at)
-            gradient = (found.score.unsqueeze(-2) @ jacobian).squeeze(-2) - z
-            precision = eye - jacobian.mT @ found.bend @ jacobian
+            gradient = (found.score[..., None, :k] @ jacobian).squeeze(-2) - z
+            precision = eye - jacobian.mT @ found.bend[..., :k, :k] @ jacobian
             step = torch.linalg.solve(precision, gradient)
             size = step.norm(dim=-1, keepdim=True)
             z = z + step * (2.0 / size.clamp_min(2.0))
             if float(size.max()) < 1e-6:
                 break
-        root = torch.linalg.inv(torch.linalg.cholesky(precision.squeeze(1))).mT
-        return z.squeeze(1), root
+        return z, torch.linalg.inv(torch.linalg.cholesky(precision)).mT
 
     def evaluate(self, psi: Tensor, order: int = 0) -> Evaluation:
         """Log-likelihood of each respondent and, if asked, derivatives in the parameters.
@@ -185,9 +202,9 @@ class SimulatedLikelihood:
         with torch.no_grad():
             for block in self.blocks:
                 who = block.respondent
-                at = self.design.at(psi, self.z[who])
+                at = self._at(block, psi, self.z[who])
                 found = block.moments(at.value, order)
-                log_f = found.value + self.log_weight[who]
+                log_f = found.value + self.log_weight[who] + at.log_mass
                 value[who] = torch.logsumexp(log_f, -1)
                 if order == 0:
                     continue
@@ -207,52 +224,84 @@ class SimulatedLikelihood:
 
     def _scores(self, at: Coefficients, score: Tensor) -> Tensor:
         """Score of each draw in the parameters: `respondent x draw x parameter`."""
-        out = (score * at.slope)[..., self._feature] * at.basis[..., self._column]
-        if at.strength_score is None:
-            return out
-        tau = (score * at.value).sum(-1) * at.strength_score
-        return torch.cat([out, tau.unsqueeze(-1)], -1)
+        k = len(self.design.features)
+        own, slope, outcome = score[..., :k], at.slope, score[..., k:]
+        if at.strength is None:
+            parts = [(own * slope)[..., self._feature] * at.basis[..., self._column]]
+        else:
+            b = at.strength
+            scaled = b.value.unsqueeze(-1) * own * slope
+            parts = [scaled[..., self._feature] * at.basis[..., self._column]]
+            parts.append((own * at.taste).sum(-1, keepdim=True) * b.slope + b.mass_slope)
+        return torch.cat([*parts, outcome], -1)
 
     def _hessian(self, at: Coefficients, score: Tensor, bend: Tensor, weight: Tensor) -> Tensor:
         """Weighted average of the per-draw Hessians, summed over respondents."""
+        k = len(self.design.features)
+        own, inner, outer = score[..., :k], bend[..., :k, :k], bend[..., :k, k:]
+        b = at.taste.new_ones(1) if at.strength is None else at.strength.value.unsqueeze(-1)
+        slope, basis = b * at.slope, at.basis.flatten(0, 1)
+
+        def by_parameter(values: Tensor) -> Tensor:
+            """Sum of `respondent x draw x feature` times each parameter's column of the basis."""
+            return (values.flatten(0, 1).T @ basis)[self._feature, self._column]
+
+        def averaged(values: Tensor) -> Tensor:
+            """Weighted sum over respondents and draws."""
+            return torch.einsum("ad,ad...->...", weight, values)
+
+        tastes = self._taste_block(inner, own * b * at.bend, slope, basis, weight)
+        moved = weight.unsqueeze(-1) * slope
+        crossed = [by_parameter(moved * column) for column in outer.unbind(-1)]
+        corner = averaged(bend[..., k:, k:])
+        if at.strength is not None:
+            s = at.strength
+            through = (inner @ at.taste.unsqueeze(-1)).squeeze(-1)
+            turned = (b * through + own) * at.slope * weight.unsqueeze(-1)
+            columns = [by_parameter(turned * one.unsqueeze(-1)) for one in s.slope.unbind(-1)]
+            crossed = columns + crossed
+            curve = (at.taste * through).sum(-1)[..., None, None]
+            linear = (own * at.taste).sum(-1)[..., None, None]
+            square = s.slope.unsqueeze(-1) * s.slope.unsqueeze(-2)
+            top = averaged(curve * square + linear * s.bend + s.mass_bend)
+            side = (at.taste.unsqueeze(-2) @ outer).squeeze(-2)
+            beside = averaged(s.slope.unsqueeze(-1) * side.unsqueeze(-2))
+            corner = _bordered(top, beside, corner)
+        if not crossed:
+            return tastes
+        return _bordered(tastes, torch.stack(crossed, -1), corner)
+
+    def _taste_block(
+        self, inner: Tensor, bend: Tensor, slope: Tensor, basis: Tensor, weight: Tensor
+    ) -> Tensor:
+        """Weighted sum of the per-draw Hessians in the parameters of tastes."""
         f, c = self._feature, self._column
-        scaled = bend * at.slope.unsqueeze(-1) * at.slope.unsqueeze(-2)
-        scaled = scaled + torch.diag_embed(score * at.bend)
+        scaled = inner * slope.unsqueeze(-1) * slope.unsqueeze(-2) + torch.diag_embed(bend)
         scaled = (scaled * weight[..., None, None]).flatten(0, 1)
-        basis = at.basis.flatten(0, 1)
-        columns = basis.shape[-1]
+        columns, k = basis.shape[-1], inner.shape[-1]
         outer = (basis.unsqueeze(-1) * basis.unsqueeze(-2)).flatten(1)
-        k = score.shape[-1]
         total = (scaled.flatten(1).T @ outer).view(k, k, columns, columns)
-        out = total[f.unsqueeze(-1), f, c.unsqueeze(-1), c]
-        if at.strength_score is None:
-            return out
-        move = at.strength_score
-        through = (bend @ at.value.unsqueeze(-1)).squeeze(-1) + score  # d score / d log b
-        cross = (through * at.slope * (weight * move).unsqueeze(-1))[..., f] * at.basis[..., c]
-        cross = cross.sum((0, 1)).unsqueeze(-1)
-        own = (at.value.unsqueeze(-2) @ bend @ at.value.unsqueeze(-1)).squeeze(-1).squeeze(-1)
-        linear = (score * at.value).sum(-1)
-        last = weight * (own * move.square() + linear * (move.square() - 1))
-        corner = last.sum().view(1, 1)
-        return torch.cat([torch.cat([out, cross], 1), torch.cat([cross.T, corner], 1)])
+        return total[f.unsqueeze(-1), f, c.unsqueeze(-1), c]
 
     def weights(self, psi: Tensor) -> Tensor:
         """Posterior weights of each respondent's draws, `respondent x draw`."""
-        out = torch.empty(self.n_respondents, self.draws, dtype=torch.float64)
+        out = torch.empty_like(self.log_weight)
         for block in self.blocks:
             who = block.respondent
-            at = self.design.at(psi, self.z[who])
-            value = block.moments(at.value).value
-            out[who] = torch.softmax(value + self.log_weight[who], -1)
+            out[who] = self._weighted(block, self._at(block, psi, self.z[who]))
         return out
+
+    def _weighted(self, block: Block, at: Coefficients) -> Tensor:
+        """Posterior weights of the draws of a block's respondents."""
+        value = block.moments(at.value).value
+        return torch.softmax(value + self.log_weight[block.respondent] + at.log_mass, -1)
 
     def tastes(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Each respondent's posterior: mean and sd of coefficients, strength, draws in effect.
 
         Returns:
-            Mean and sd, both `respondent x feature`; mean strength and the effective number of
-            draws, both `respondent`-vectors.
+            Mean and sd of strength times taste, both `respondent x feature`; mean strength and
+            the effective number of draws, both `respondent`-vectors.
         """
         k = len(self.design.features)
         mean = torch.empty(self.n_respondents, k, dtype=torch.float64)
@@ -262,33 +311,56 @@ class SimulatedLikelihood:
         with torch.no_grad():
             for block in self.blocks:
                 who = block.respondent
-                at = self.design.at(psi, self.z[who])
-                log_f = block.moments(at.value).value + self.log_weight[who]
-                weight = torch.softmax(log_f, -1)
-                mean[who] = (weight.unsqueeze(1) @ at.value).squeeze(1)
-                square[who] = (weight.unsqueeze(1) @ at.value.square()).squeeze(1)
+                at = self._at(block, psi, self.z[who])
+                weight = self._weighted(block, at)
+                value = at.value[..., :k]
+                mean[who] = (weight.unsqueeze(1) @ value).squeeze(1)
+                square[who] = (weight.unsqueeze(1) @ value.square()).squeeze(1)
                 effective[who] = 1.0 / weight.square().sum(-1)
-                if self.design.strength:
-                    tau = psi[-1]
-                    b = (tau * self.z[who, :, 0] - tau.square() / 2).exp()
-                    strength[who] = (weight * b).sum(-1)
+                if at.strength is not None:
+                    strength[who] = (weight * at.strength.value).sum(-1)
         return mean, (square - mean.square()).clamp_min(0.0).sqrt(), strength, effective
 
 
+def _bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
+    """A symmetric matrix of two blocks and what lies between them."""
+    return torch.cat([torch.cat([first, beside], 1), torch.cat([beside.T, corner], 1)])
+
+
 def _around(mode: Tensor, root: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-    """Draws around a mode, and the logs of their weights over the number of draws."""
+    """Draws around the modes of each class, and the logs of their weights over their number.
+
+    Args:
+        mode: `respondent x class_ x latent`.
+        root: `respondent x class_ x latent x latent`.
+        eps: Standard normals, `respondent x draw x latent`.
+
+    Returns:
+        Draws, those of one class after another, and their log weights.
+    """
     wide = _WIDER * root
-    z = mode.unsqueeze(1) + eps @ wide.mT
-    log_q = -0.5 * eps.square().sum(-1) - torch.linalg.slogdet(wide)[1].unsqueeze(-1)
-    return z, -0.5 * z.square().sum(-1) - log_q - math.log(eps.shape[1])
+    z = mode.unsqueeze(2) + eps.unsqueeze(1) @ wide.mT
+    log_q = -0.5 * eps.square().sum(-1).unsqueeze(1) - torch.linalg.slogdet(wide)[1].unsqueeze(-1)
+    log_weight = -0.5 * z.square().sum(-1) - log_q - math.log(eps.shape[1])
+    return z.flatten(1, 2), log_weight.flatten(1)
 
 
-def _matched(z: Tensor, weight: Tensor, mode: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and root of the covariance of weighted draws, as far as those can be trusted."""
+def _matched(z: Tensor, log_f: Tensor, mode: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and root of the covariance of weighted draws, as far as those can be trusted.
+
+    Args:
+        z: Draws, as `_around` gives them.
+        log_f: Logs of their weights.
+        mode: `respondent x class_ x latent`, where they were drawn around.
+        root: `respondent x class_ x latent x latent`.
+    """
+    people, copies, latent = mode.shape
+    z = z.view(people, copies, -1, latent)
+    weight = torch.softmax(log_f.view(people, copies, -1), -1)
     effective = 1.0 / weight.square().sum(-1)
-    trust = (effective / (effective + _TRUST * z.shape[-1])).unsqueeze(-1)
-    mean = (weight.unsqueeze(1) @ z).squeeze(1)
-    away = z - mean.unsqueeze(1)
+    trust = (effective / (effective + _TRUST * latent)).unsqueeze(-1)
+    mean = (weight.unsqueeze(2) @ z).squeeze(2)
+    away = z - mean.unsqueeze(2)
     covariance = (away * weight.unsqueeze(-1)).mT @ away
     share = trust.unsqueeze(-1)
     mixed = share * covariance + (1.0 - share) * (root @ root.mT)

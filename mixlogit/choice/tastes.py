@@ -1,12 +1,13 @@
 """Random tastes: how coefficients vary over respondents, as functions of standard normals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from mixlogit.choice.taste_strength import StrengthAt, TasteStrength
 from mixlogit.errors import UsageError
 
 __all__ = ["Coefficients", "TasteDesign", "TasteFamily", "parse_random"]
@@ -41,20 +42,28 @@ class Coefficients:
     """Coefficients at standard normals, and what their derivatives are made of.
 
     Attributes:
-        value: Strength times taste, `respondent x draw x feature`.
-        slope: Derivative of each in its own linear predictor, same shape.
+        value: Strength times taste, then the outcome model's parameters,
+            `respondent x draw x coefficient`.
+        taste: Taste alone, `respondent x draw x feature`.
+        slope: Derivative of each taste in its own linear predictor, same shape.
         bend: Second derivative in it, same shape.
-        basis: 1 and the transformed normals, `respondent x draw x (1 + latent)`.
+        basis: 1, the transformed normals and the covariates, `respondent x draw x column`.
         latent_slope: Derivative of the transformed normals, `respondent x draw x latent`.
-        strength_score: Derivative of log strength in its sd, `respondent x draw`; None without.
+        strength: Strengths and their derivatives; None where strength is fixed.
     """
 
     value: Tensor
+    taste: Tensor
     slope: Tensor
     bend: Tensor
     basis: Tensor
     latent_slope: Tensor
-    strength_score: Tensor | None
+    strength: StrengthAt | None
+
+    @property
+    def log_mass(self) -> Tensor:
+        """Log mass of each draw beside its weight: that of its class of strength."""
+        return self.taste.new_zeros(1) if self.strength is None else self.strength.log_mass
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,18 +72,22 @@ class TasteDesign:
 
     Each coefficient has a linear predictor `x_k = m_k + sum_j A_kj z_j` in standard normals z and
     is `x_k` (fixed, normal), `exp(x_k)` or `-exp(x_k)` (lognormal), or `m_k + A_kk T(z_k)`
-    (triangular, T the symmetric triangular variable on -1 to 1 with the same probability). All
-    are multiplied by the strength `exp(tau z_0 - tau^2 / 2)`, of mean 1, if that is random: the
+    (triangular, T the symmetric triangular variable on -1 to 1 with the same probability). The
+    means m_k of random ones may move with covariates of the respondent, `m_k + x' gamma_k`. All
+    are multiplied by the strength, of mean 1, if that is random: with lognormal strength the
     generalised multinomial logit of Fiebig et al. (2010) with gamma = 0.
 
-    The parameters are the m_k, the entries of A that are free (`entries`), and tau.
+    The parameters are the m_k, the entries of A that are free (`entries`), the gamma_k, those of
+    strength, and those of ties or grades.
 
     Args:
         features: Names of the coefficients.
         random: Distribution of each random one.
         correlated: False: A is diagonal. True: a full lower triangle (Cholesky). A number r:
             r common factors and a diagonal (low rank).
-        strength: Whether strength is random too.
+        strength: How strength is random; None: fixed.
+        covariates: Names of the respondents' covariates.
+        outcome: Names of the outcome model's parameters.
 
     Raises:
         UsageError: For a name or distribution that there is not, or correlations that cannot be.
@@ -91,14 +104,16 @@ class TasteDesign:
     features: tuple[str, ...]
     random: Mapping[str, str]
     correlated: bool | int = False
-    strength: bool = False
+    strength: TasteStrength | None = None
+    covariates: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
     entries: tuple[tuple[int, int], ...] = field(init=False)
     n_latent: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._check()
         rows = self.drawn
-        first, rank = int(self.strength), self._rank
+        first, rank = self._first, self._rank
         entries: list[tuple[int, int]] = []
         if self.correlated is True:
             entries = [(k, first + j) for i, k in enumerate(rows) for j in range(i + 1)]
@@ -107,6 +122,11 @@ class TasteDesign:
             entries += [(k, first + j) for j in range(rank) for i, k in enumerate(rows) if i >= j]
         object.__setattr__(self, "entries", tuple(entries))
         object.__setattr__(self, "n_latent", first + rank + len(rows))
+
+    @property
+    def _first(self) -> int:
+        """Normals of strength, before those of tastes."""
+        return 0 if self.strength is None else self.strength.latent
 
     @property
     def _rank(self) -> int:
@@ -121,7 +141,7 @@ class TasteDesign:
                 known = ", ".join(get_args(TasteFamily))
                 raise UsageError(f'No distribution "{family}" of {name}. There are {known}.')
         drawn = [self.features[k] for k in self.drawn]
-        if not drawn and not self.strength:
+        if not drawn and not self._first:
             raise UsageError("No coefficient is random. Name some by --random.")
         if self.correlated is False:
             return
@@ -150,9 +170,27 @@ class TasteDesign:
         return tuple(k for k, family in enumerate(self.families) if family != "fixed")
 
     @property
+    def copies(self) -> int:
+        """How many times each draw of tastes is used: once for each class of strength."""
+        return 1 if self.strength is None else self.strength.copies
+
+    @property
+    def sizes(self) -> list[int]:
+        """Numbers of parameters: of m, of A, of gamma, of strength, of the outcome model."""
+        n_effects = len(self.drawn) * len(self.covariates)
+        n_strength = 0 if self.strength is None else len(self.strength.names)
+        return [
+            len(self.features),
+            len(self.entries),
+            n_effects,
+            n_strength,
+            len(self.outcome),
+        ]
+
+    @property
     def size(self) -> int:
         """Number of population parameters."""
-        return len(self.features) + len(self.entries) + int(self.strength)
+        return sum(self.sizes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -162,70 +200,84 @@ class TasteDesign:
             if self.correlated is not True and self.own(entry):
                 out.append(f"sd {self.features[k]}")
             else:
-                out.append(f"root {self.features[k]}, {j - int(self.strength) + 1}")
-        return (*out, "tau") if self.strength else tuple(out)
+                out.append(f"root {self.features[k]}, {j - self._first + 1}")
+        out += [f"effect {x} on {self.features[k]}" for k in self.drawn for x in self.covariates]
+        return (*out, *(() if self.strength is None else self.strength.names), *self.outcome)
+
+    def parts(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The parameters m, of A, gamma, of strength, of the outcome model."""
+        m, entries, effects, strength, outcome = psi.split(self.sizes, -1)
+        return m, entries, effects, strength, outcome
 
     def matrix(self, psi: Tensor) -> Tensor:
         """The matrix A at `... x parameter`: `... x feature x latent`."""
-        n = len(self.features)
-        out = psi.new_zeros(*psi.shape[:-1], n, self.n_latent)
+        out = psi.new_zeros(*psi.shape[:-1], len(self.features), self.n_latent)
         rows, columns = (
             (list(part) for part in zip(*self.entries, strict=True))
             if (self.entries)
             else ([], [])
         )
-        out[..., rows, columns] = psi[..., n : n + len(self.entries)]
+        out[..., rows, columns] = self.parts(psi)[1]
         return out
 
-    def at(self, psi: Tensor, z: Tensor) -> Coefficients:
-        """Coefficients at one parameter value and `respondent x draw x latent` normals."""
-        n = len(self.features)
+    def at(self, psi: Tensor, z: Tensor, covariates: Tensor | None = None) -> Coefficients:
+        """Coefficients at one parameter value.
+
+        Args:
+            psi: The parameters.
+            z: Standard normals, `respondent x draw x latent`.
+            covariates: `respondent x covariate`, where there are any.
+        """
+        means, _, effects, phi, outcome = self.parts(psi)
         moved, latent_slope = z, torch.ones_like(z)
         if "triangular" in self.families:
             moved, latent_slope = z.clone(), latent_slope.clone()
             for k, j in self.entries:
                 if self.families[k] == "triangular":
                     moved[..., j], latent_slope[..., j] = _triangular(z[..., j])
-        value = psi[:n] + moved @ self.matrix(psi).mT
-        slope, bend = torch.ones_like(value), torch.zeros_like(value)
+        taste = means + moved @ self.matrix(psi).mT
+        basis = [torch.ones_like(taste[..., :1]), moved]
+        if covariates is not None:
+            drawn = list(self.drawn)
+            shift = covariates @ effects.view(len(drawn), -1).T
+            taste[..., drawn] = taste[..., drawn] + shift.unsqueeze(1)
+            basis.append(covariates.unsqueeze(1).expand(-1, z.shape[1], -1))
+        slope, bend = torch.ones_like(taste), torch.zeros_like(taste)
         for k, family in enumerate(self.families):
             if family.endswith("lognormal"):
                 sign = -1.0 if family.startswith("-") else 1.0
-                value[..., k] = sign * value[..., k].clamp(max=300.0).exp()
-                slope[..., k] = bend[..., k] = value[..., k]
-        score = None
-        if self.strength:
-            tau = psi[-1]
-            strength = (tau * z[..., 0] - tau.square() / 2).exp().unsqueeze(-1)
-            value, slope, bend = strength * value, strength * slope, strength * bend
-            score = z[..., 0] - tau
-        one = torch.ones_like(z[..., :1])
-        return Coefficients(value, slope, bend, torch.cat([one, moved], -1), latent_slope, score)
+                taste[..., k] = sign * taste[..., k].clamp(max=300.0).exp()
+                slope[..., k] = bend[..., k] = taste[..., k]
+        strength = None if self.strength is None else self.strength.at(phi, z)
+        value = taste if strength is None else strength.value.unsqueeze(-1) * taste
+        if self.outcome:
+            value = torch.cat([value, outcome.expand(*value.shape[:-1], -1)], -1)
+        at = value, taste, slope, bend, torch.cat(basis, -1), latent_slope, strength
+        return Coefficients(*at)
 
     def latent_jacobian(self, psi: Tensor, at: Coefficients) -> Tensor:
-        """Derivative of the coefficients in z: `respondent x draw x feature x latent`."""
+        """Derivative of strength times taste in z: `respondent x draw x feature x latent`."""
         out = at.slope.unsqueeze(-1) * self.matrix(psi) * at.latent_slope.unsqueeze(-2)
-        if self.strength:
-            out[..., 0] = psi[-1] * at.value
+        if at.strength is None:
+            return out
+        out = at.strength.value[..., None, None] * out
+        if self._first:
+            out[..., 0] = at.strength.in_latent.unsqueeze(-1) * at.taste
         return out
 
     def own(self, entry: int) -> bool:
         """Whether an entry of A is a coefficient's own spread: on the diagonal, no factor."""
         k, j = self.entries[entry]
-        return j == int(self.strength) + self._rank + self.drawn.index(k)
+        return j == self._first + self._rank + self.drawn.index(k)
 
     def index(self) -> tuple[Tensor, Tensor]:
-        """Feature and column of `Coefficients.basis` of every parameter but tau."""
-        n = len(self.features)
+        """Feature and column of `Coefficients.basis` of every parameter of tastes."""
+        n, q = len(self.features), len(self.covariates)
         feature = [*range(n), *(k for k, _ in self.entries)]
         column = [0] * n + [j + 1 for _, j in self.entries]
+        feature += [k for k in self.drawn for _ in range(q)]
+        column += [1 + self.n_latent + j for _ in self.drawn for j in range(q)]
         return torch.tensor(feature), torch.tensor(column)
-
-    def latent_names(self) -> Sequence[str]:
-        """What each standard normal stands for."""
-        rows = [self.features[k] for k in self.drawn]
-        first = ["strength"] if self.strength else []
-        return first + [f"factor {j + 1}" for j in range(self._rank)] + rows
 
 
 def _triangular(z: Tensor) -> tuple[Tensor, Tensor]:

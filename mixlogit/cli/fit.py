@@ -19,8 +19,8 @@ from mixlogit.errors import UsageError
 __all__ = ["fit"]
 
 _FAMILY = (
-    "Strength family: fixed, lognormal (default), gamma, normal or classes; with --random fixed "
-    "or lognormal. With --random or --tastes the default is fixed."
+    "Strength family: fixed, lognormal (default), gamma, normal or classes. With --random or "
+    "--tastes the default is fixed."
 )
 _OF_PEOPLE, _HELD_OUT, _TIES = "Covariates", "Held-out votes", "Ties and grades"
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
@@ -85,6 +85,7 @@ _Shares = Annotated[
         rich_help_panel=_OF_PEOPLE,
     ),
 ]
+_TasteFormula = Annotated[str, _taste("Covariates of respondents on means of --random, likewise.")]
 _Covariates = Annotated[
     str | None,
     typer.Option(
@@ -160,6 +161,7 @@ def fit(
     tastes: _Tastes = "1",
     strength_formula: _Formula = "",
     share_formula: _Shares = "",
+    taste_formula: _TasteFormula = "",
     covariates: _Covariates = None,
     context_formula: _Context = "",
     random: _Random = "",
@@ -185,7 +187,8 @@ def fit(
     family = family or ("fixed" if random or tastes != "1" else "lognormal")
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
     asked |= {"width": width, "by": list(call.columns["groups"]), "context": context_formula}
-    asked["covariates"] = read_people(call, strength_formula, share_formula, tastes, covariates)
+    formulas = {"strength": strength_formula, "share": share_formula, "taste": taste_formula}
+    asked["covariates"] = read_people(call, formulas, tastes, covariates, random=bool(random))
     call = replace(with_context(call, context_formula), options={**call.options, "family": family})
     own = {"random": random, "correlated": factors or correlated}
     own |= {"draws": taste_draws, "sampling": sampling}

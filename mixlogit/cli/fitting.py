@@ -17,7 +17,7 @@ __all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_path
 __all__ += ["with_context"]
 
 CHECK_FAILED = 4
-_OF_POSTERIORS = {"by": "by", "strength-formula": "covariates", "context-formula": "context"}
+_OF_POSTERIORS = {"by": "by", "context-formula": "context"}
 
 
 def run_posterior(
@@ -116,6 +116,7 @@ def run_maximum(
     from mixlogit.data import data_record
 
     options = {name: asked[argument] for name, argument in _OF_POSTERIORS.items()}
+    options["strength-formula"] = asked["covariates"] is not None and not tastes["random"]
     asked = {name: asked[name] for name in asked if name not in _OF_POSTERIORS.values()}
     given = [f"--{name}" for name, value in {**options, **of_posteriors}.items() if value]
     if given:
@@ -172,16 +173,22 @@ def read_votes(
 
 
 def read_people(
-    call: Invocation, strength: str, shares: str, tastes: str, file: str | None
+    call: Invocation,
+    formulas: Mapping[str, str],
+    tastes: str,
+    file: str | None,
+    *,
+    random: bool = False,
 ) -> Any:
     """The covariates of respondents that a formula names; None without one.
 
     Args:
         call: The call of `mixlogit fit`.
-        strength: Formula of effects on strength.
-        shares: Formula of effects on shares of latent tastes.
+        formulas: Formulas of effects on "strength", on the "share" of latent tastes, and on the
+            mean of a random "taste"; empty where there is none.
         tastes: Numbers of latent tastes.
         file: Where the covariates are; None: in DATA.
+        random: Whether tastes are random.
 
     Raises:
         UsageError: For a file without a formula, a formula that cannot be read, or one for what
@@ -190,18 +197,26 @@ def read_people(
     """
     import mixlogit as ml
 
-    if strength and tastes != "1":
+    given = {what: formula for what, formula in formulas.items() if formula}
+    if "strength" in given and tastes != "1":
         raise UsageError("--strength-formula is for one taste; with --tastes use --share-formula.")
-    if shares and (tastes == "1" or "," in tastes):
+    if "strength" in given and random:
+        raise UsageError("--strength-formula is for one taste; with --random use --taste-formula.")
+    if "share" in given and (tastes == "1" or "," in tastes):
         raise UsageError("--share-formula says who is in which class: add --tastes 2, or more.")
-    if not strength and not shares:
+    if "taste" in given and not random:
+        raise UsageError("--taste-formula moves random coefficients: name some by --random.")
+    if not given:
         if file is not None:
-            raise UsageError("--covariates needs --strength-formula, which says what they do.")
+            raise UsageError(
+                "--covariates needs --strength-formula, --share-formula or --taste-formula, "
+                "which says what they do."
+            )
         return None
-    role = "strength_formula" if strength else "share_formula"
+    what, formula = next(iter(given.items()))
     respondent = call.columns.get("respondent") or "respondent"
     source = file or call.columns["data"]
-    return ml.Covariates.read(strength or shares, source, respondent, role=role)
+    return ml.Covariates.read(formula, source, respondent, role=f"{what}_formula")
 
 
 def with_context(call: Invocation, formula: str) -> Invocation:

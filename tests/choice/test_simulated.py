@@ -6,40 +6,65 @@ from judges import double
 
 from mixlogit.choice.panel_sets import make_blocks
 from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
+from mixlogit.choice.taste_strength import taste_strength
 from mixlogit.choice.tastes import TasteDesign
 from mixlogit.errors import UsageError
 
 FEATURES = ("a", "b", "c")
+LOGNORMAL = taste_strength("lognormal")
+CONTRARIANS = taste_strength("classes", 2, contrarians=True)
+OUTCOME = ("threshold 1", "threshold 2")
+NORMALS = dict.fromkeys(FEATURES, "normal")
 DESIGNS = [
-    TasteDesign(FEATURES, dict.fromkeys(FEATURES, "normal")),
-    TasteDesign(FEATURES, {"a": "-lognormal", "b": "triangular"}, strength=True),
-    TasteDesign(FEATURES, {"a": "lognormal", "c": "normal"}, correlated=True, strength=True),
-    TasteDesign(FEATURES, dict.fromkeys(FEATURES, "normal"), correlated=2),
-    TasteDesign(FEATURES, {}, strength=True),
+    TasteDesign(FEATURES, NORMALS),
+    TasteDesign(FEATURES, {"a": "-lognormal", "b": "triangular"}, False, LOGNORMAL),
+    TasteDesign(FEATURES, {"a": "lognormal", "c": "normal"}, True, LOGNORMAL),
+    TasteDesign(FEATURES, NORMALS, correlated=2),
+    TasteDesign(FEATURES, {}, False, LOGNORMAL),
+    TasteDesign(FEATURES, {"b": "lognormal"}, False, taste_strength("gamma"), ("x", "y")),
+    TasteDesign(FEATURES, NORMALS, True, taste_strength("normal"), (), OUTCOME),
+    TasteDesign(FEATURES, {"a": "-lognormal"}, False, taste_strength("classes", 3), ("x",)),
+    TasteDesign(FEATURES, NORMALS, False, CONTRARIANS, ("x", "y"), OUTCOME),
+    TasteDesign(FEATURES, {"c": "triangular"}, False, None, ("x",), OUTCOME),
 ]
 
 
-def blocks(n_sets: int = 30, people: int = 7, largest: int = 40):
-    """Unequal panels of sets of three to four."""
+def blocks(n_sets: int = 30, people: int = 7, largest: int = 40, outcome: int = 0):
+    """Unequal panels of sets of three to four; or of grades, with thresholds in their places."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(n_sets, 3, 3, generator=generator, dtype=torch.float64)
+    x = torch.randn(n_sets, 3, 3 + outcome, generator=generator, dtype=torch.float64)
     mask = torch.zeros(n_sets, 3, dtype=torch.float64)
     mask[::4, 2] = -torch.inf
     weight = torch.rand(n_sets, generator=generator, dtype=torch.float64) + 0.5
     who = torch.cat(
         [torch.arange(people), torch.randint(people, (n_sets - people,), generator=generator)]
     )
-    return make_blocks(x, mask, weight, who, largest)
+    gaps = None
+    if outcome:
+        counts = torch.randint(4, (people, 2), generator=generator).double()
+        gaps = counts, double([[0, 0, 0, 2, 0], [0, 0, 0, -1, 1]])
+    return make_blocks(x, mask, weight, who, largest, gaps)
+
+
+def likelihood_of(design: TasteDesign, **options) -> SimulatedLikelihood:
+    made = blocks(outcome=len(design.outcome))
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(7, len(design.covariates), generator=generator, dtype=torch.float64)
+    covariates = x if design.covariates else None
+    return SimulatedLikelihood(made, design, covariates=covariates, **options)
 
 
 def psi_of(design: TasteDesign) -> torch.Tensor:
     generator = torch.Generator().manual_seed(2)
-    return 0.4 * torch.randn(design.size, generator=generator, dtype=torch.float64)
+    psi = 0.4 * torch.randn(design.size, generator=generator, dtype=torch.float64)
+    if design.outcome:
+        psi[-2:] = double([0.5, 1.2])
+    return psi
 
 
 @pytest.mark.parametrize("design", DESIGNS, ids=lambda design: " ".join(design.names))
 def test_derivatives_against_differences(design: TasteDesign) -> None:
-    likelihood, psi, step = SimulatedLikelihood(blocks(), design, draws=16), psi_of(design), 1e-5
+    likelihood, psi, step = likelihood_of(design, draws=16), psi_of(design), 1e-5
     likelihood.adapt(psi)
     found = likelihood.evaluate(psi, 2)
     steps = step * torch.eye(design.size, dtype=torch.float64)

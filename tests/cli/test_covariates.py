@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mixlogit as ml
@@ -59,7 +60,8 @@ def test_options_that_do_not_fit_together(votes, say):
     code, _, err = say("fit", votes, "--covariates", votes)
     assert (code, err.strip()) == (
         2,
-        "--covariates needs --strength-formula, which says what they do.",
+        "--covariates needs --strength-formula, --share-formula or --taste-formula, which says "
+        "what they do.",
     )
     code, _, err = say("fit", votes, "--strength-formula", "~ age", "--tastes", 2)
     assert (code, err.strip()) == (
@@ -71,9 +73,46 @@ def test_options_that_do_not_fit_together(votes, say):
         2,
         "--share-formula says who is in which class: add --tastes 2, or more.",
     )
+    code, _, err = say("fit", votes, "--taste-formula", "~ age")
+    assert (code, err.strip()) == (
+        2,
+        "--taste-formula moves random coefficients: name some by --random.",
+    )
+    random = ["--random", "x:normal", "--features", "x"]
+    code, _, err = say("fit", votes, "--strength-formula", "~ age", *random)
+    assert (code, err.strip()) == (
+        2,
+        "--strength-formula is for one taste; with --random use --taste-formula.",
+    )
     options = ["--inference", "maximum", "--strength-formula", "~ age"]
     code, _, err = say("fit", votes, *options)
     assert (code, err.strip()) == (
         2,
         "--inference maximum cannot be joined with --strength-formula.",
     )
+
+
+def test_means_of_random_tastes(say, tmp_path):
+    rng = np.random.default_rng(1)
+    age, x = np.repeat(rng.normal(50, 10, size=60), 15), rng.normal(size=900)
+    won = rng.random(900) < 1 / (1 + np.exp(-x * (1.0 + 0.1 * (age - 50))))
+    who = np.repeat(np.arange(60), 15)
+    columns = {"respondent": who, "x": x, "age": age, "outcome": np.where(won, "a", "b")}
+    file, run = tmp_path / "votes.csv", tmp_path / "run"
+    pd.DataFrame(columns).to_csv(file, index=False)
+    options = ["--features", "x", "--random", "x:normal", "--taste-draws", 32, "--output", run]
+    options += ["--test-fraction", 0.2, "--inference", "laplace", "--posterior-draws", 200]
+    options += ["--overwrite", "--no-report"]
+    code, out, err = say("fit", file, "--taste-formula", "~ age", *options, "--json")
+    assert code in (0, 4)
+    result = json.loads(out)
+    assert result["parameters"]["effect[age,x]"]["mean"] == pytest.approx(0.1, abs=0.05)
+    assert result["held_out"]["gain_millinats"] > 0
+    assert "effect[age,x]" in err
+    code, _, err = say("fit", file, "--taste-formula", "~ agee", *options)
+    assert code == 3
+    assert 'no column "agee" for --taste-formula.' in err
+    options[6:] = ["--output", run, "--overwrite", "--inference", "maximum"]
+    code, out, _ = say("fit", file, "--taste-formula", "~ age", *options)
+    assert code in (0, 4)
+    assert "effect[age,x]" in out

@@ -120,7 +120,7 @@ RANDOM = {"x0": "normal", "x1": "normal"}
 def test_the_program_has_the_derivatives_of_its_density(small, correlated) -> None:
     asked = ml.RandomTastes(RANDOM, correlated, draws=16)
     problem = TasteProblem.of(small, asked, "lognormal", 0)
-    joint = TasteJoint(problem, ml.Priors())
+    joint = TasteJoint(problem)
     find_taste_mode(joint, start_values(problem))
     theta = (joint.mode + 0.1).clone().requires_grad_()
     (slope,) = torch.autograd.grad(joint(theta.unsqueeze(0)).sum(), theta, create_graph=True)
@@ -235,20 +235,26 @@ def test_a_feature_that_never_differs_is_named() -> None:
 def test_choices_that_utility_decides_are_refused() -> None:
     rng = generator("separable")
     data = choice_sets(np.tile([400.0, -200.0], (40, 1)), rng, per=6)
-    for random in (None, "x0:normal"):
-        with pytest.raises(UsageError) as caught:
-            ml.maximum(data, "fixed", random=random)
-        assert "has no regular maximum on these data" in str(caught.value)
+    with pytest.raises(UsageError) as caught:
+        ml.maximum(data, "fixed", random="x0:normal")
+    assert str(caught.value) == (
+        "The likelihood has no regular maximum on these data: the features explain every choice, "
+        "so that coefficients run off. Fit with priors instead."
+    )
+    with pytest.raises(UsageError) as caught:
+        ml.maximum(data, "fixed")
+    assert "has no regular maximum on these data" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"lapse": True}, "--random cannot be joined with --lapse."),
-        ({"ties": "davidson"}, "--random cannot be joined with --ties."),
+        ({"ties": "davidson"}, "Choice sets have no ties: leave out --ties and --width."),
+        ({"width": "respondent"}, "--random cannot be joined with --width."),
         (
-            {"family": "gamma"},
-            'Random tastes go with "fixed" or "lognormal" strength but got "gamma".',
+            {"family": "gama"},
+            "No strength family 'gama'. Did you mean 'gamma'?",
         ),
     ],
 )

@@ -120,6 +120,16 @@ def test_why_strength_was_not_examined(names, says):
     assert f"Strength was not examined: {says}." in found.sentences
 
 
+def test_words_where_no_two_runs_can_be_weighed():
+    found = weigh([fitted("both", left_out=spread(60.0)), fitted("homogeneous")], "respondent")
+    assert found.heterogeneity == "unknown"
+    assert found.sentences == (
+        "Cannot be told: no two of these runs can be weighed against each other.",
+        "Strength was not examined: no two runs differ in that alone.",
+        "Taste was not examined: no two runs differ in that alone.",
+    )
+
+
 def test_words_of_noise_and_of_disagreement():
     noise = weigh([fitted("strength", own=lapses(9.0, 1.0)), HOMOGENEOUS], "respondent")
     assert noise.sentences[:2] == (
