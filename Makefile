@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make quickstart` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-.PHONY: setup quickstart test docs benchmark lock clean
-setup quickstart test docs benchmark lock clean:
+.PHONY: setup quickstart test docs benchmark scoreboard lock clean
+setup quickstart test docs benchmark scoreboard lock clean:
 	@"$(PYTHON)" dev.py $@ $(ARGS)

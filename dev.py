@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Set up and check mixlogit on a fresh machine: python dev.py COMMAND.
 
-Commands: setup (the default), quickstart, test, docs, benchmark, lock, clean.
+Commands: setup (the default), quickstart, test, docs, benchmark, scoreboard, lock, clean.
 
 Standard library only, for Linux, macOS and Windows with Python 3.11 or newer. Two environment
 variables change what it does:
@@ -14,6 +14,7 @@ variables change what it does:
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -31,12 +32,19 @@ CREATED, INSTALLING = "created", "installing"
 LOG = VENV / "setup.log"
 CONSTRAINTS = ROOT / "constraints.txt"
 TORCH_INDEX = os.environ.get("MIXLOGIT_TORCH_INDEX", "")
-COMMANDS = ("setup", "quickstart", "test", "docs", "benchmark", "lock", "clean")
+COMMANDS = ("setup", "quickstart", "test", "docs", "benchmark", "scoreboard", "lock", "clean")
 
 
 def stop(message: str) -> NoReturn:
     """End with one message and exit code 1."""
     sys.exit(f"mixlogit set-up: {message}")
+
+
+def switch_on() -> str:
+    """The command that makes `mixlogit` known to a terminal."""
+    if os.name == "nt":
+        return f"{VENV}\\Scripts\\activate"
+    return f"source {shlex.quote(str(VENV / 'bin' / 'activate'))}"
 
 
 def fingerprint() -> str:
@@ -136,12 +144,16 @@ def main(arguments: Sequence[str]) -> None:
         test(rest)
     elif command == "quickstart":
         run("-m", "mixlogit", "quickstart", *rest)
-    elif command == "benchmark":
-        run("benchmarks/peers.py", *rest)
-        run("benchmarks/growth.py")
+        hint = f'next, "{switch_on()}", then "mixlogit check votes.csv" on votes of your own'
+        print(f"mixlogit: {hint}", file=sys.stderr)  # standard output may be JSON
     elif command == "docs":
         run("-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", "docs/_build", *rest)
         print("mixlogit: wrote docs/_build/index.html")
+    elif command == "benchmark":
+        run("benchmarks/peers.py", *rest)
+        run("benchmarks/growth.py")
+    elif command == "scoreboard":
+        run("benchmarks/scoreboard.py", *rest)
     elif command == "lock":
         lock()
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from agreement import NATS, SHIFT, SPREAD, cost, disagreement, exponent, ratio
@@ -143,7 +144,7 @@ def _alignment(found: dict[str, Any]) -> Iterable[list[str]]:
         to_fixed = [1 / share for share in pairs["fixed"]]
         yield [
             name,
-            _number(1000 * sorted(taken)[len(taken) // 2]),
+            _number(1000 * median(taken)),
             _number(peak[name]) if name in peak else "-",
             _spread(_middle(to_fixed)),
             f"**{_spread(_middle(pairs['TRL, plain DPO']))}**",
@@ -151,8 +152,7 @@ def _alignment(found: dict[str, Any]) -> Iterable[list[str]]:
 
 
 def _middle(values: list[float]) -> tuple[float, float, float]:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2], ordered[0], ordered[-1]
+    return median(values), min(values), max(values)
 
 
 def _margins(found: list[dict[str, Any]]) -> Iterable[list[str]]:

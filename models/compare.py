@@ -22,6 +22,7 @@ from mixlogit.run.notebook import html_table
 __all__ = ["ModelComparison", "compare", "stacking_weights"]
 
 Unit = Literal["respondent", "comparison"]
+_SHOWN = ["kind", "elpd", "se", "difference", "difference_se", "weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +46,16 @@ class ModelComparison:
     by: Unit
     folds: int
 
+    def __repr__(self) -> str:
+        """The fits, the best first, and the verdict."""
+        shown = self.table[_SHOWN].to_string(float_format="{:.2f}".format)
+        return "\n".join([f"Leave one {self.by} out", shown, *self.verdict.sentences])
+
     def _repr_html_(self) -> str:
-        """In notebooks: the fits, the best first, and the verdict."""
-        columns = ["kind", "elpd", "se", "difference", "difference_se", "weight"]
-        rows = [(name, *row[columns]) for name, row in self.table.iterrows()]
+        """In notebooks: the same."""
+        rows = [(name, *row[_SHOWN]) for name, row in self.table.iterrows()]
         title = f"Leave one {self.by} out"
-        return html_table(title, ["", *columns], rows, self.verdict.sentences)
+        return html_table(title, ["", *_SHOWN], rows, self.verdict.sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """The object that `mixlogit compare --json` prints."""

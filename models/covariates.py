@@ -125,7 +125,8 @@ class CovariateMatrix:
         if lacking:
             raise DataError(
                 f"{data.source}: respondent {lacking[0]} has no row of covariates ({len(lacking)} "
-                f"of {len(present)} have none)."
+                f"of {len(present)} have none). Write respondents as the covariates do: the first "
+                f'is "{next(iter(self.row))}" there.'
             )
         rows = torch.tensor([self.row.get(name, 0) for name in data.respondent.labels])
         labels = tuple(str(k) for k in range(len(self.values)))

@@ -13,6 +13,7 @@ from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.data.fingerprint import judgements_sha256
 from mixlogit.errors import UsageError
+from mixlogit.models.arguments import check_kinds
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
 from mixlogit.models.diagnose import diagnose_strength
@@ -86,7 +87,7 @@ def fit(
         evidence: Weigh mixed against fixed strength, or several tastes against one.
         draws: Draws of the posterior, over four restarts.
         seed: Of draws and starts.
-        progress: Called with a stage, steps done and steps in all.
+        progress: Called with a stage, steps done and steps in all; `print` will do.
 
     Raises:
         UsageError: For arguments that cannot be used.
@@ -208,6 +209,7 @@ def _check_arguments(
     data: object, family: str | None, options: _Options, draws: int, inference: str
 ) -> str:
     """The family; refuses arguments that cannot be used."""
+    check_kinds(data, options.priors)
     if isinstance(data, Streamed):
         refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
     if family is None:

@@ -147,6 +147,7 @@ def infer(
         )
         normal = best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
         return replace(out, theta=normal, method="laplace")
+    stage = "nuts" if method == "nuts" else "nuts, as the fast way is not enough"
     theta = nuts_draws(
         joint,
         best.theta,
@@ -155,7 +156,7 @@ def infer(
         warmup=200,
         draws=max(100, draws // 2),
         seed=seed,
-        progress=lambda done, total: say("nuts", done, total),
+        progress=lambda done, total: say(stage, done, total),
     )
     return replace(
         out, theta=theta.unsqueeze(-2), method="nuts", log_evidence=laplace, evidence_by="laplace"

@@ -27,6 +27,11 @@ _HEADLINES = {
 _WHICH = (
     "Cannot be told: respondents differ, but these data do not say whether in strength or taste."
 )
+_UNASKED = {
+    (True,): "every run lets it differ, add one that does not",
+    (False,): "no run lets it differ",
+    (False, True): "no two runs differ in that alone",
+}
 _SUBJECTS = {"strength": "strength differs", "taste": "tastes differ"}
 
 
@@ -96,11 +101,10 @@ def weigh(fits: Sequence[Fitted], by: str) -> Verdict:
     }
     kind, headline, used = _decide(beyond, alone, best)
     sentences = [headline, *(answer.sentence for answer in used)]
-    sentences += [
-        f"{what.capitalize()} was not examined: no run lets it differ."
-        for what in ("strength", "taste")
-        if beyond[what] is None and alone[what] is None
-    ]
+    for what in ("strength", "taste"):
+        if beyond[what] is None and alone[what] is None:
+            lets = tuple(sorted({getattr(one, what) for one in fits}))
+            sentences.append(f"{what.capitalize()} was not examined: {_UNASKED[lets]}.")
     return Verdict(kind, tuple(sentences))
 
 

@@ -4,10 +4,12 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import network  # before the hub's libraries are imported
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+no_network = network.no_network
 REQUIRE_DATA = os.environ.get("MIXLOGIT_REQUIRE_DATA", "") not in ("", "0")
 
 

@@ -18,13 +18,13 @@ from transformers import TrainerCallback
 
 from mixlogit.errors import StorageError
 
-__all__ = ["FINISHED", "training"]
+__all__ = ["FINISHED", "SERVER", "training"]
 
 FINISHED = "end.safetensors"
 
 # a process forked from a server that has imported everything starts in no time
-_SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["mixlogit.align.trainer", "peft"])
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["mixlogit.align.trainer", "mixlogit.cli.fitting", "peft"])
 
 
 class _Tell(TrainerCallback):
@@ -68,8 +68,8 @@ def training(
     output: Path, *, adapter: bool = False, steps: int = 8, save_steps: int = 1
 ) -> Iterator[tuple[Any, Connection]]:
     """The process, and the line on which it tells its steps and waits for an answer to each."""
-    here, there = _SERVER.Pipe()
-    process = _SERVER.Process(target=_train, args=(output, adapter, steps, save_steps, there))
+    here, there = SERVER.Pipe()
+    process = SERVER.Process(target=_train, args=(output, adapter, steps, save_steps, there))
     process.start()
     there.close()
     try:

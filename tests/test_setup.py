@@ -105,4 +105,15 @@ def test_unknown_command(dev: ModuleType) -> None:
     message = "mixlogit set-up: unknown command 'tests'. Commands: setup, quickstart, test, docs, "
     with pytest.raises(SystemExit) as caught:
         dev.main(["tests"])
-    assert str(caught.value) == message + "benchmark, lock, clean"
+    assert str(caught.value) == message + "benchmark, scoreboard, lock, clean"
+
+
+def test_a_quickstart_ends_with_what_to_type_next(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev, "run", lambda *_: None)
+    dev.main(["quickstart"])
+    hint = capsys.readouterr().err.splitlines()[-1]
+    words = 'then "mixlogit check votes.csv" on votes of your own'
+    assert hint == f'mixlogit: next, "{dev.switch_on()}", {words}'
+    assert "a venv" in dev.switch_on()

@@ -9,12 +9,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mixlogit.errors import NumericsWarning
+from mixlogit.errors import NumericsWarning, StorageError
 from mixlogit.run import disk_full
 from mixlogit.run.manifest import MANIFEST, fault_of
 from mixlogit.run.write import storage_error
 
-__all__ = ["newest_whole", "writing"]
+__all__ = ["newest_whole", "reading", "writing"]
+
+
+@contextmanager
+def reading(folder: str | Path | None) -> Iterator[None]:
+    """Say in one line that a checkpoint is whole but holds something else than a checkpoint.
+
+    Args:
+        folder: The checkpoint that the block reads.
+
+    Raises:
+        StorageError: Whatever libraries say of what they cannot read.
+
+    Example:
+        >>> with reading("runs/x/checkpoint-5"):
+        ...     raise ValueError("no weights")
+        Traceback (most recent call last):
+        mixlogit.errors.StorageError: runs/x/checkpoint-5 cannot be read (no weights). Remove it \
+to go on from the one before, or add --overwrite to begin anew.
+    """
+    try:
+        yield
+    except Exception as error:  # each library has its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].split(". ")[0]
+        raise StorageError(
+            f"{folder} cannot be read ({reason}). Remove it to go on from the one before, or add "
+            "--overwrite to begin anew.",
+            file=folder,
+        ) from error
 
 
 @contextmanager

@@ -136,10 +136,7 @@ alignment.json is missing.
     with quiet_transformers():
         pairing = opened.pairing(reference, tokenizer, **scoring)
         read = opened.read(data, pairing.tokenizer, by, **columns)
-        tell("scoring", 0, 0)
-        scored = _scored(pairing, read)
-        tell("strengths of the training's respondents", 0, 0)
-        found = _figures(opened, *scored, seed, replicates)
+        found = _figures(opened, *_scored(pairing, read, tell), seed, replicates)
         if contest is None:
             return found
         tell("win rate", 0, 0)
@@ -165,14 +162,18 @@ def _named(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in {**reading, **own}.items() if value is not None}
 
 
-def _scored(pairing: Pairing, data: PreferenceData) -> tuple[Comparisons, torch.Tensor]:
+def _scored(
+    pairing: Pairing, data: PreferenceData, tell: Progress
+) -> tuple[Comparisons, torch.Tensor]:
     """The comparisons with their margins, and tokens of the first less those of the second."""
+    tell("scoring", 0, 0)
     tokens = pairing.batch_tokens
     ours = pairing.policy.score(data.rows, tokens=tokens)
     theirs = pairing.reference.score(data.rows, tokens=tokens)
     ratio = (ours.logp - theirs.logp).view(-1, 2)
     length = ours.length.view(-1, 2)
     scored = replace(data.comparisons, margin=ratio[:, 0] - ratio[:, 1])
+    tell("strengths of the training's respondents", 0, 0)
     return scored, length[:, 0] - length[:, 1]
 
 

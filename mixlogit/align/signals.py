@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a training behind its present step, with a checkpoint."""
+"""SIGINT, SIGTERM and SIGHUP end a training behind its present step, with a checkpoint."""
 
 import signal
 from typing import Any
@@ -7,9 +7,9 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback
 
-__all__ = ["StopOnSignal"]
+from mixlogit.run.interrupt import stopping
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["StopOnSignal"]
 
 
 class StopOnSignal(TrainerCallback):
@@ -33,7 +33,7 @@ class StopOnSignal(TrainerCallback):
         """Listen (only the main thread may)."""
         self.received = None
         try:
-            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+            self._before = {number: signal.signal(number, self._note) for number in stopping()}
         except ValueError:  # not in the main thread: signals are not ours to take
             self._before = {}
 

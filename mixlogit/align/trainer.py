@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import EvalPrediction, Trainer
-from transformers.trainer_utils import rotate_checkpoints
+from transformers import EvalPrediction, Trainer, TrainerState
+from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
-from mixlogit.align.checkpoint import newest_whole, writing
+from mixlogit.align.checkpoint import newest_whole, reading, writing
 from mixlogit.align.config import MixDPOConfig
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.model import drop_nothing, load_weights
@@ -231,10 +231,22 @@ class MixDPOTrainer(Trainer):
             rename = self.args.should_save
             found = newest_whole(str(self.args.output_dir), rename=rename)
             resume_from_checkpoint = None if found is None else str(found)
+        if isinstance(resume_from_checkpoint, str):
+            with reading(resume_from_checkpoint):
+                state = TrainerState.load_from_json(f"{resume_from_checkpoint}/trainer_state.json")
+            if 0 < self.args.max_steps <= state.global_step:
+                return self._as_it_ended(resume_from_checkpoint, state)
         output = super().train(resume_from_checkpoint, trial, ignore_keys_for_eval)
         if self._stop.received is not None:
             raise KeyboardInterrupt
         return output
+
+    def _as_it_ended(self, checkpoint: str, state: TrainerState) -> TrainOutput:
+        """What a training left that had made all its steps; transformers would add one."""
+        self.state = state
+        best = state.best_model_checkpoint if self.args.load_best_model_at_end else None
+        self._load_from_checkpoint(best or checkpoint)
+        return TrainOutput(state.global_step, 0.0, {})
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Model, optimiser and strength, then the manifest; only then are older ones removed."""
@@ -259,8 +271,17 @@ class MixDPOTrainer(Trainer):
             )
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        self._load_weights(resume_from_checkpoint, model or self.model)
+        with reading(resume_from_checkpoint):
+            self._load_weights(resume_from_checkpoint, model or self.model)
         load_strength(self.objective, resume_from_checkpoint)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with reading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with reading(checkpoint):
+            super()._load_rng_state(checkpoint)
 
     def _load_best_model(self) -> None:
         self._load_from_checkpoint(str(self.state.best_model_checkpoint))

@@ -21,7 +21,9 @@ def at_nodes(family: StrengthFamily) -> StrengthFamily:
     return type(family)(**wider, validate_args=False)
 
 
-def select(family: StrengthFamily, index: Tensor, draws: slice = slice(None)) -> StrengthFamily:
+def select(
+    family: StrengthFamily, index: Tensor, draws: slice | Tensor = slice(None)
+) -> StrengthFamily:
     """Members of a `draw x block` family: some draws, and the blocks at `index`.
 
     A family with one block stands for all of them.

@@ -29,7 +29,7 @@ __all__ = [
     "stretched_rule",
 ]
 
-_STRETCH, _REACH = 0.5, 4.4
+_STRETCH, REACH = 0.5, 4.4
 _TURN, _SHARPNESS = 1.5, 2.0  # where, in widths below the mode, the width changes, and how fast
 _UNEVEN = 20.0  # largest ratio of the two widths
 ORDER = 10  # points of the local interpolation
@@ -54,8 +54,8 @@ def stretched_rule(nodes: int = 25, shift: float = 0.0) -> tuple[Tensor, Tensor]
         >>> abs(float(mass) - 1) < 1e-9
         True
     """
-    t = torch.linspace(-_REACH, _REACH, nodes, dtype=torch.float64)
-    step = 2 * _REACH / (nodes - 1)
+    t = torch.linspace(-REACH, REACH, nodes, dtype=torch.float64)
+    step = 2 * REACH / (nodes - 1)
     t = t + shift * step
     return torch.sinh(_STRETCH * t) / _STRETCH, torch.log(torch.cosh(_STRETCH * t)) + math.log(
         step

@@ -3,10 +3,12 @@
 The margin of a comparison is the difference of two item utilities (Bradley-Terry), or a weighted
 sum of feature differences. Each respondent's strength is integrated out on nodes centred at the
 mode of the integrand and scaled to its widths below and above, found anew at every parameter
-value without gradient.
+value without gradient; where few items are compared and panels are short, on nodes that all
+respondents share.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -17,8 +19,11 @@ from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
+from mixlogit.choice.shared_nodes import SharedNodes
 
 __all__ = ["Rows", "UtilityLikelihood", "latent_margins", "some_rows", "strengthened"]
+
+_STEPS = 10  # of Fisher scoring
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +143,12 @@ class UtilityLikelihood:
         self.n_respondents = len(rows.block)
         self._rule = stretched_rule(nodes)
 
+    @cached_property
+    def _shared(self) -> SharedNodes | None:
+        """Nodes for all respondents together, where few items are compared."""
+        suit = self.panel and SharedNodes.suit(self.rows)
+        return SharedNodes(self.rows, len(self._rule[0]) / 25) if suit else None
+
     @property
     def of_item_pairs(self) -> bool:
         """Whether margins are differences of two items' utilities and nothing else."""
@@ -182,10 +193,29 @@ class UtilityLikelihood:
         self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
     ) -> Tensor:
         """Log-likelihood of each respondent: `draw x respondent`, nats."""
-        margin = latent_margins(self.rows, utilities)
         if not self.panel:
+            margin = latent_margins(self.rows, utilities)
             return self._sum(self.each_comparison(family, lapse, margin))
-        return torch.logsumexp(self.nodes(family, lapse, margin)[1], -1)
+        if self._shared is None:
+            return self._on_own_nodes(family, lapse, utilities)
+        enough = self._shared.suffice(family, lapse, utilities)
+        if bool(enough.all()):
+            return self._shared.by_respondent(family, lapse, utilities)
+        if not bool(enough.any()):
+            return self._on_own_nodes(family, lapse, utilities)
+        blocks, out = torch.arange(self.rows.n_blocks), []
+        for which, how in ((enough, self._shared.by_respondent), (~enough, self._on_own_nodes)):
+            rate = None if lapse is None else lapse[which]
+            out.append(how(select(family, blocks, which), rate, utilities[which]))
+        place = torch.cat([torch.nonzero(which) for which in (enough, ~enough)]).squeeze(1)
+        return torch.cat(out)[place.argsort()]
+
+    def _on_own_nodes(
+        self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
+    ) -> Tensor:
+        """Log-likelihood of each respondent, on nodes at their own modes."""
+        log_mass = self.nodes(family, lapse, latent_margins(self.rows, utilities))[1]
+        return torch.logsumexp(log_mass, -1)
 
     def each_comparison(
         self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
@@ -267,12 +297,17 @@ class UtilityLikelihood:
     def _mode(
         self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Mode and width of each respondent's integrand by Fisher scoring: `draw x resp. x 1`."""
+        """Mode and width of each respondent's integrand by Fisher scoring: `draw x resp. x 1`.
+
+        Steps that would leave the interval in which the slope changes its sign halve it instead:
+        votes against a wide population's mean would be overshot for ever.
+        """
         location, width = family.location_scale()
         precision = width.square().reciprocal()
         linear, kept = family.coordinate == "linear", 1.0 if lapse is None else 1.0 - lapse
         u, weight = location, self.rows.weight
-        for _ in range(8):
+        low, high = torch.full_like(u, -torch.inf), torch.full_like(u, torch.inf)
+        for _ in range(_STEPS):
             b = (u if linear else u.exp())[:, self.rows.respondent]
             p = torch.sigmoid(b * margin)
             slope = kept * p * (1 - p) * (margin if linear else b * margin)
@@ -281,5 +316,8 @@ class UtilityLikelihood:
             total = self._sum(information * weight) + precision
             gradient = self._sum(slope / mixed.clamp_min(1e-300) * weight)
             move = (gradient - precision * (u - location)) / total
+            low, high = torch.where(move > 0, u, low), torch.where(move < 0, u, high)
             u = u + (move if linear else move.clamp(-1.5, 1.5))
+            left = ((u <= low) | (u >= high)) & (move.square() * total > 1e-8)
+            u = torch.where(left, (low + high) / 2, u)
         return u.unsqueeze(-1), total.rsqrt().unsqueeze(-1)

@@ -1,5 +1,6 @@
 """From DATA and a model to a run folder with a policy: train, fit, write, say what was learnt."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
     from mixlogit.align.aligned import Aligned
     from mixlogit.data import Comparisons
 
-__all__ = ["run_align"]
+__all__ = ["run_align", "training_line"]
 
 _TEXTS = "summary.txt"
+_HARDLY = 0.98  # a loss above this share of a coin's is hardly learning
 
 
 def run_align(call: Invocation, options: Mapping[str, Any], *, report: bool = True) -> int:
@@ -68,15 +70,25 @@ def _add_texts(folder: Path, aligned: "Aligned", data: "Comparisons") -> None:
     from mixlogit.analysis import save_plot
 
     posterior, result = aligned.posterior, aligned.to_dict()
-    text = f"data     {data_line(data)}\n{_training_line(result)}\n"
+    text = f"data     {data_line(data)}\n{training_line(result)}\n"
     text += report_text(posterior, result)
     write_text(folder / _TEXTS, text + "\n")
     for suffix in ("svg", "png"):
         save_plot(posterior, folder / f"strength.{suffix}")
 
 
-def _training_line(result: Mapping[str, Any]) -> str:
-    """How the training went, in one line."""
+def training_line(result: Mapping[str, Any]) -> str:
+    """How the training went, in one line, and what to do if it led nowhere.
+
+    Args:
+        result: The object of `--json`.
+
+    Example:
+        >>> train = {"loss": 0.55, "accuracy": 0.75}
+        >>> result = {"steps": 40, "train": train, "seconds": {"train": 2.5}, "eval": None}
+        >>> training_line(result)
+        'train    40 steps in 2.5 s, loss 0.5500, 75% of margins agree with the choice'
+    """
     told, seconds = result["train"], result["seconds"]["train"]
     parts = [f"{result['steps']:,} steps in {seconds:,.1f} s"]
     if "loss" in told:
@@ -84,4 +96,10 @@ def _training_line(result: Mapping[str, Any]) -> str:
         parts.append(f"{told['accuracy']:.0%} of margins agree with the choice")
     if result["eval"] is not None:
         parts.append(f"held out: accuracy {number(result['eval']['accuracy'])}")
-    return "train    " + ", ".join(parts)
+    line = "train    " + ", ".join(parts)
+    if told.get("loss", 0.0) > _HARDLY * math.log(2.0):
+        line += (
+            "\n         The policy has hardly learned: a loss of 0.6931 is a coin's. Raise "
+            "--learning-rate, or train longer."
+        )
+    return line

@@ -38,6 +38,7 @@ from mixlogit.errors import (
     UsageError,
 )
 from mixlogit.run import disk_full, is_first_process
+from mixlogit.run.interrupt import interruptible
 
 __all__ = ["main"]
 
@@ -47,6 +48,10 @@ _PATIENCE = 5.0  # seconds
 app = typer.Typer(
     name="mixlogit",
     help="Preference strength as a random variable: mixed logit for preference data and DPO.",
+    epilog=(
+        'Begin with "mixlogit quickstart", or with "mixlogit check DATA" on votes of your own. '
+        '"mixlogit fit --help" and the like explain a command.'
+    ),
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -67,16 +72,42 @@ def _root(
     """Options before the command."""
 
 
+_VOTES = (
+    "--item-a left --item-b right --outcome winner --labels a=1,b=2,tie=equal --respondent judge"
+)
+_TRAINING = (
+    "--respondent judge --lora 16 --learning-rate 1e-4 --num-train-epochs 2 --save-steps 100"
+)
+
 command(app, "quickstart", quickstart.quickstart)
-command(app, "check", check.check, reads_data=True)
+command(app, "check", check.check, reads_data=True, example=f"votes.csv {_VOTES}")
 command(app, "simulate", simulate.simulate)
-command(app, "margins", margins.margins, reads_data=True)
-command(app, "fit", fit.fit, reads_data=True)
-command(app, "compare", compare.compare)
+command(
+    app,
+    "margins",
+    margins.margins,
+    reads_data=True,
+    example="votes.jsonl --policy policy --reference owner/model --output margins.parquet",
+)
+command(app, "fit", fit.fit, reads_data=True, example=f"votes.csv {_VOTES} --output runs/votes")
+command(app, "compare", compare.compare, example="runs/fixed runs/lognormal")
 command(app, "power", power.power)
-command(app, "report", html.report)
-command(app, "align", align.align, reads_data=True, kind=TrainingCommand)
-command(app, "evaluate", evaluate.evaluate, reads_data=True)
+command(app, "report", html.report, example="runs/votes")
+command(
+    app,
+    "align",
+    align.align,
+    reads_data=True,
+    kind=TrainingCommand,
+    example=f"votes.jsonl --model owner/model {_TRAINING}",
+)
+command(
+    app,
+    "evaluate",
+    evaluate.evaluate,
+    reads_data=True,
+    example="runs/policy test.jsonl --by country",
+)
 command(app, "doctor", doctor.show)
 
 
@@ -100,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a name that the terminal cannot show
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), interruptible():
         warnings.simplefilter("ignore" if "--debug" not in argv else "default")
         warnings.simplefilter("always", DataWarning)
         warnings.simplefilter("always", NumericsWarning)

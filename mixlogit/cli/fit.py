@@ -22,9 +22,13 @@ _FAMILY = (
     "Strength family: fixed, lognormal (default), gamma, normal or classes; with --random fixed "
     "or lognormal. With --random or --tastes the default is fixed."
 )
+_OF_PEOPLE, _HELD_OUT, _TIES = "Covariates", "Held-out votes", "Ties and grades"
 _PANEL = "One strength a respondent, or one a comparison (default: by the data)."
-_WIDTH = "Zone of indifference of ties and grades: the same for all, by strength, or own."
-_INFERENCE = "Fast way, NUTS, normal approximation; flat-prior maximum; minibatches (tastes)."
+_WIDTH = "Zone of indifference of ties and grades: shared, by strength, or own to each respondent."
+_INFERENCE = (
+    "auto: the fast way, and NUTS where it is not enough; nuts; laplace: normal approximation; "
+    "maximum: flat priors; svi: minibatches, for --random."
+)
 
 
 def _prior(text: str) -> Any:
@@ -50,7 +54,8 @@ _Evidence = Annotated[
     bool, typer.Option("--evidence/--no-evidence", help="Mixed against fixed strength.")
 ]
 _Inference = Annotated[
-    Literal["auto", "nuts", "laplace", "maximum", "svi"], typer.Option(help=_INFERENCE)
+    Literal["auto", "nuts", "laplace", "maximum", "svi"],
+    typer.Option(help=_INFERENCE, metavar="WAY"),
 ]
 _Classes = Annotated[int, typer.Option(help="Classes of the family of that name.")]
 _Contrarians = Annotated[
@@ -58,22 +63,48 @@ _Contrarians = Annotated[
 ]
 _Ties = Annotated[
     Literal["half", "davidson", "rao-kupper"],
-    typer.Option(help="Ties as half votes, or modelled."),
+    typer.Option(
+        help="Ties as half votes, or modelled: davidson or rao-kupper.",
+        metavar="WAY",
+        rich_help_panel=_TIES,
+    ),
 ]
 _Formula = Annotated[
-    str, typer.Option(help='Covariates of respondents on strength: "~ age + sex".')
+    str,
+    typer.Option(
+        help='Covariates of respondents on strength: "~ age + sex".',
+        metavar="FORMULA",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
 _Shares = Annotated[
-    str, typer.Option(help="Covariates of respondents on shares of --tastes, likewise.")
+    str,
+    typer.Option(
+        help="Covariates of respondents on shares of --tastes, likewise.",
+        metavar="FORMULA",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
 _Covariates = Annotated[
     str | None,
-    typer.Option(help="Where these are, one row a respondent (default: DATA).", metavar="FILE"),
+    typer.Option(
+        help="Where these are, one row a respondent (default: DATA).",
+        metavar="FILE",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
 _Context = Annotated[
-    str, typer.Option(help='Covariates of comparisons on strength: "~ length + topic".')
+    str,
+    typer.Option(
+        help='Covariates of comparisons on strength: "~ length + topic".',
+        metavar="FORMULA",
+        rich_help_panel=_OF_PEOPLE,
+    ),
 ]
-_Width = Annotated[Literal["shared", "strength", "respondent"], typer.Option(help=_WIDTH)]
+_Width = Annotated[
+    Literal["shared", "strength", "respondent"],
+    typer.Option(help=_WIDTH, metavar="WHOSE", rich_help_panel=_TIES),
+]
 _Tastes = Annotated[
     str,
     typer.Option(
@@ -97,10 +128,14 @@ _Stream = Annotated[
     ),
 ]
 _Test = Annotated[
-    str | None, typer.Option(help="Held-out votes, in the same columns.", metavar="FILE")
+    str | None,
+    typer.Option(
+        help="Held-out votes, in the same columns.", metavar="FILE", rich_help_panel=_HELD_OUT
+    ),
 ]
 _Fraction = Annotated[
-    float | None, typer.Option(help="Share of the votes to hold out.", metavar="P")
+    float | None,
+    typer.Option(help="Share of the votes to hold out.", metavar="P", rich_help_panel=_HELD_OUT),
 ]
 
 

@@ -133,6 +133,7 @@ def command(
     *,
     reads_data: bool = False,
     kind: type[TyperCommand] | None = None,
+    example: str = "",
 ) -> None:
     """Register a function as a command and give it the common options.
 
@@ -143,6 +144,7 @@ def command(
             (None is 0). The first paragraph of its docstring is the help text.
         reads_data: Also take DATA and the options that name its columns.
         kind: The class of the command, where it takes more options than these.
+        example: Arguments of an example, for the end of the help.
 
     Example:
         >>> def greet(call: Invocation, *, who: str = "you") -> None:
@@ -179,7 +181,8 @@ def command(
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
-    app.command(name, cls=kind, help=text)(run)
+    epilog = f"Example: mixlogit {name} {example}" if example else None
+    app.command(name, cls=kind, help=text, epilog=epilog)(run)
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:

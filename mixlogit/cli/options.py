@@ -17,6 +17,7 @@ __all__ = [
 
 _COLUMNS = "Columns (a column of the option's own name is found without it)"
 _SETS = "Choice sets (one row an alternative)"
+_DATA = "Rows"
 EVERYWHERE = "Everywhere"
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16", "float64"]
@@ -46,7 +47,7 @@ def data_options(
     data: Annotated[
         str,
         typer.Argument(
-            help="A CSV, JSONL, JSON or Parquet file, a folder of them, or a hub id.",
+            help="A CSV, TSV, JSONL, JSON or Parquet file, a folder of them, or a hub id.",
             metavar="DATA",
         ),
     ],
@@ -73,14 +74,23 @@ def data_options(
     rejected: Annotated[str | None, _column("The other texts.")] = None,
     bad_rows: Annotated[
         Literal["stop", "drop"],
-        typer.Option(help="Stop at a malformed row, or drop and list such rows."),
+        typer.Option(
+            help="Stop at a malformed row, or drop and list such rows.", rich_help_panel=_DATA
+        ),
     ] = "stop",
     schema: Annotated[
         str | None,
-        typer.Option(help="A known data set, such as prism, hh, arena.", metavar="NAME"),
+        typer.Option(
+            help="A known data set, such as prism, hh, arena.",
+            metavar="NAME",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="Split of a hub data set (default: train).", metavar="NAME")
+        str | None,
+        typer.Option(
+            help="Split of a data set (default: train).", metavar="NAME", rich_help_panel=_DATA
+        ),
     ] = None,
 ) -> None:
     """Where the data are and which column is what."""

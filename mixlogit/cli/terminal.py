@@ -126,7 +126,7 @@ class Terminal:
             now, told = (stage, _share(done, total)), pace(stage, done, total)
             if now != said and time.monotonic() - last >= _PAUSE:
                 said, last = now, time.monotonic()
-                self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}")))
+                self._err.print(Text(clean(f"{label}  {stage} {now[1]}{told}".rstrip())))
 
         return update
 
@@ -137,7 +137,9 @@ def _write(value: Mapping[str, Any]) -> None:
 
 
 def _share(done: int, total: int) -> str:
-    """Full tenths; where nobody knows how many there are, the number in one digit."""
+    """Full tenths; where nobody knows how many there are, the number in one digit, if any."""
+    if not total and not done:
+        return ""
     if total:
         return f"{10 * (10 * done // total)}%"
     step: int = 10 ** (len(str(done)) - 1)

@@ -100,7 +100,10 @@ def _panels(data: Comparisons | ChoiceSets) -> int:
 
 def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
     if data.kind == "texts":
-        return False, 'Texts alone: make margins with "mixlogit margins", then fit those.'
+        return False, (
+            'Texts alone: "mixlogit align" learns it with a policy; "mixlogit margins" makes '
+            "margins of two language models, which can be fitted."
+        )
     if data.respondent is None:
         return False, (
             "No respondent column: a spread of strength is a tail shape of the link, "

@@ -180,9 +180,10 @@ def _columns(source: Source) -> str:
 
 
 def _shown(names: list[str]) -> str:
-    """The columns, as messages list them."""
-    shown = names[:_SHOWN]
-    more = len(names) - len(shown)
+    """The columns that have names, as messages list them."""
+    named = [name for name in names if name.strip()]
+    shown = named[:_SHOWN]
+    more = len(named) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 

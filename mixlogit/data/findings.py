@@ -1,5 +1,6 @@
 """Findings: data that can be used, but may not mean what their owner thinks."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["findings", "refuse_zero_margins", "streamed_findings", "zero_margins"]
 
+_WHO = re.compile(
+    r"(annotator|worker|judge|rater|evaluator|labell?er|participant|subject|respondent|user|person)"
+    r"([ _-]?(id|name|uid|hash))?",
+    re.IGNORECASE,
+)
 _AGREES = "agrees with the sign of its margin"
 
 Keep = NDArray[np.bool_] | None
@@ -38,11 +44,12 @@ def findings(data: Comparisons, table: Table, source: Source, keep: Keep) -> tup
         keep: Which rows of the source were kept; None means all.
 
     Returns:
-        The findings: one_respondent, single_comparisons, perfect_separation, one_margin_value,
-        zero_feature, components, duplicates, flipped_duplicates, same_texts, group_varies,
-        empty_group, ties, left_out.
+        The findings: no_respondents, one_respondent, single_comparisons, perfect_separation,
+        one_margin_value, zero_feature, components, duplicates, flipped_duplicates, same_texts,
+        group_varies, empty_group, ties, left_out.
     """
     about: list[Callable[[], Iterator[Finding]]] = [
+        lambda: _unnamed_respondents(data, source),
         lambda: _respondents(data),
         lambda: _separation(data),
         lambda: _margins(data),
@@ -119,6 +126,19 @@ def _not_held(data: "Streamed") -> Finding:
             f"by {people:,} of the respondents, drawn at random"
         )
     return Finding("streamed", len(data.part), f"{said}.")
+
+
+def _unnamed_respondents(data: Comparisons, source: Source) -> Iterator[Finding]:
+    """A column that looks as if it said who judged, where none was named."""
+    used = {name for names in data.columns.values() for name in np.atleast_1d(names)}
+    like = [name for name in source.names if _WHO.fullmatch(name) and name not in used]
+    if data.respondent is None and like:
+        yield Finding(
+            "no_respondents",
+            1,
+            f'No respondents are named. If "{like[0]}" says who judged, add --respondent '
+            f'"{like[0]}": one strength a respondent is what tells people apart.',
+        )
 
 
 def _respondents(data: "Comparisons | Streamed") -> Iterator[Finding]:

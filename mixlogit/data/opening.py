@@ -12,7 +12,7 @@ from mixlogit.data.source import Part, Source, source_of_table, to_column
 from mixlogit.data.values import Column
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["from_hub", "is_hub_id", "one_split", "open_source"]
+__all__ = ["from_disk", "from_hub", "is_hub_id", "one_split", "open_source"]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -37,6 +37,9 @@ def open_source(data: Any, split: str, name: str | None) -> Source:
         text = os.fspath(data)
         if not path.exists() and isinstance(data, str) and is_hub_id(text):
             return _of_dataset(from_hub(text, split=split), split, name or text)
+        saved = from_disk(path, name or text)
+        if saved is not None:
+            return _of_dataset(saved, split, name or text)
         return read_path(path, name or str(text))
     if isinstance(data, pa.Table):
         return source_of_table(data, name or "Table")
@@ -86,6 +89,27 @@ def from_hub(name: str, /, **arguments: str) -> Any:
             f"({type(error).__name__}: {reason}).",
             file=name,
         ) from error
+
+
+def from_disk(path: Path, name: str) -> Any:
+    """A folder that `save_to_disk` of the `datasets` library wrote; None for any other path.
+
+    Args:
+        path: The folder.
+        name: What messages call it.
+
+    Raises:
+        DataError: If it cannot be loaded.
+    """
+    if not any((path / file).is_file() for file in ("state.json", "dataset_dict.json")):
+        return None
+    import datasets
+
+    try:
+        return datasets.load_from_disk(os.fspath(path))
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise DataError(f"{name}: not a readable data set ({reason}).", file=name) from error
 
 
 def one_split(data: Any, split: str, name: str) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mixlogit.data.feed import Batches, Feed, chained, numbered
-from mixlogit.data.opening import from_hub, is_hub_id, one_split, open_source
+from mixlogit.data.opening import from_disk, from_hub, is_hub_id, one_split, open_source
 from mixlogit.data.readers import files_in, format_of
 from mixlogit.data.source import Part, Source
 from mixlogit.data.stream_files import stream_csv, stream_jsonl, stream_parquet
@@ -36,6 +36,9 @@ def open_feed(data: Any, split: str, name: str | None) -> Feed:
         path, text = Path(data), os.fspath(data)
         if not path.exists() and isinstance(data, str) and is_hub_id(text):
             return feed_of_dataset(from_hub(text, split=split), name or text)
+        saved = from_disk(path, name or text)
+        if saved is not None:
+            return feed_of_dataset(one_split(saved, split, name or text), name or text)
         if path.is_dir():
             files = files_in(path, name or str(text))
             parts = [feed_of_file(f, str(Path(name or text) / f.name)) for f in files]

@@ -68,7 +68,8 @@ def whole_texts(
     if kind == "messages" and tokenizer.chat_template is None:
         raise UsageError(
             f"{name}: prompts and answers are lists of messages, but the tokenizer has no chat "
-            "template. Use the tokenizer of a chat model, or set tokenizer.chat_template."
+            "template. Name the tokenizer of a chat model by --tokenizer, or set "
+            "tokenizer.chat_template."
         )
     chosen, rejected = table["chosen"].to_pylist(), table["rejected"].to_pylist()
     explicit = "prompt" in table.column_names

@@ -40,9 +40,9 @@ class RunFolder:
     """A folder that appears whole, or not at all.
 
     Inside the `with` block write into `folder`, a temporary folder beside the final one. When
-    the block ends, `run.json` and a manifest of checksums are added, everything is flushed to disk
-    and the folder takes its name. If the block fails, nothing is left of it, and a run that was
-    to be replaced stays.
+    the block ends, `run.json` and a manifest of checksums are added, everything is flushed to
+    disk and the folder takes its name. If the block fails, nothing is left of it, and a run that
+    was to be replaced stays.
 
     Args:
         path: The final folder.

@@ -64,12 +64,12 @@ def _in_use(path: Path, holder: Path) -> str:
     while time.monotonic() < end:
         try:
             entry = json.loads(holder.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            started = datetime.fromisoformat(entry["started"])
+            today = started.date() == datetime.now().astimezone().date()
+            since = f"{started:%H:%M}" if today else f"{started:%Y-%m-%d %H:%M}"
+            who = f"process {entry['pid']} on host {entry['host']} since {since}"
+        except (OSError, ValueError, KeyError, TypeError):  # not yet written, or damaged
             time.sleep(0.02)
             continue
-        started = datetime.fromisoformat(entry["started"])
-        today = started.date() == datetime.now().astimezone().date()
-        since = f"{started:%H:%M}" if today else f"{started:%Y-%m-%d %H:%M}"
-        who = f"process {entry['pid']} on host {entry['host']} since {since}"
         break
     return f"{path} is in use by {who}. Choose another --output, or stop that run."

@@ -142,6 +142,13 @@ def test_panels_of_one_comparison(name: str, rate: float | None) -> None:
     torch.testing.assert_close(found, each, rtol=0, atol=1e-6)
 
 
+def on_own_nodes(likelihood: UtilityLikelihood, family: StrengthFamily) -> torch.Tensor:
+    """Log-likelihoods of respondents by the rule that looks for each one's mode."""
+    if not likelihood.panel:
+        return likelihood.by_respondent(family, None, UTILITIES)
+    return likelihood._on_own_nodes(family, None, UTILITIES)
+
+
 @pytest.mark.parametrize("panel", [True, False])
 def test_items_are_indicator_features(panel: bool) -> None:
     rows = item_rows([5, 9, 2], [0, 0, 1])
@@ -150,9 +157,14 @@ def test_items_are_indicator_features(panel: bool) -> None:
     indicator = (one_hot(rows.first, N_ITEMS) - one_hot(rows.second, N_ITEMS)).to(F64)
     same = Rows(None, None, indicator, rows.weight, rows.respondent, rows.block, 2)
     family = population("gamma", 1.0, 0.6, (2, 2))
-    by_items = UtilityLikelihood(rows, panel=panel)(family, None, UTILITIES)
-    by_features = UtilityLikelihood(same, panel=panel)(family, None, UTILITIES)
-    torch.testing.assert_close(by_items, by_features, rtol=1e-12, atol=0)
+    by_items, by_features = (UtilityLikelihood(each, panel=panel) for each in (rows, same))
+    torch.testing.assert_close(
+        on_own_nodes(by_items, family), on_own_nodes(by_features, family), rtol=1e-12, atol=0
+    )
+    # nodes that respondents share are another rule for the same integral
+    torch.testing.assert_close(
+        by_items(family, None, UTILITIES), by_features(family, None, UTILITIES), rtol=1e-7, atol=0
+    )
 
 
 def test_merged_rows() -> None:
@@ -162,8 +174,8 @@ def test_merged_rows() -> None:
     assert float(merged.weight.sum()) == pytest.approx(float(rows.weight.sum()))
     family = population("lognormal", 1.0, 0.6, (2, 2))
     torch.testing.assert_close(
-        UtilityLikelihood(merged)(family, None, UTILITIES),
-        UtilityLikelihood(rows)(family, None, UTILITIES),
+        on_own_nodes(UtilityLikelihood(merged), family),
+        on_own_nodes(UtilityLikelihood(rows), family),
         rtol=1e-12,
         atol=0,
     )

@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import mixlogit as ml
 from mixlogit.cli import main
+from mixlogit.cli.aligning import training_line
 from mixlogit.lm.load import load_model
 from mixlogit.models.verdict import Check
 
@@ -304,3 +305,14 @@ def test_a_lapse_that_is_no_number(command: Command, capsys: Capture) -> None:
     assert main(command("--lapse", "some")) == 2
     expected = 'Expected lapse to be a number or "learned", but got "some".\n'
     assert capsys.readouterr().err == expected
+
+
+def test_a_training_that_led_nowhere_says_what_to_do() -> None:
+    train = {"loss": 0.6925, "accuracy": 0.85}
+    result = {"steps": 84, "train": train, "seconds": {"train": 31.6}, "eval": {"accuracy": 0.56}}
+    assert training_line(result) == (
+        "train    84 steps in 31.6 s, loss 0.6925, 85% of margins agree with the choice, held "
+        "out: accuracy 0.56\n"
+        "         The policy has hardly learned: a loss of 0.6931 is a coin's. Raise "
+        "--learning-rate, or train longer."
+    )

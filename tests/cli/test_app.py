@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,3 +160,17 @@ def test_python_dash_m() -> None:
     command = [sys.executable, "-m", "mixlogit", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"mixlogit {mixlogit.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["check", "fit", "margins", "align", "evaluate", "compare"])
+def test_help_ends_with_an_example_that_can_be_typed(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    assert program.main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    example = text.split("Example: ")[1].split()
+    assert example[:2] == ["mixlogit", name]
+    own = set(re.findall(r"--[a-z-]+", text.split("Example: ")[0]))
+    training = {"--learning-rate", "--num-train-epochs", "--save-steps"}
+    assert {word for word in example if word.startswith("--")} <= own | training

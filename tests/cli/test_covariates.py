@@ -50,7 +50,8 @@ def test_from_another_file(votes, say, tmp_path):
     code, _, err = say("fit", votes, "--strength-formula", "~ age", *options)
     assert (code, err.strip()) == (
         3,
-        f"{votes}: respondent r00003 has no row of covariates (18 of 20 have none).",
+        f"{votes}: respondent r00003 has no row of covariates (18 of 20 have none). Write "
+        'respondents as the covariates do: the first is "r00001" there.',
     )
 
 

@@ -82,9 +82,12 @@ def test_progress_in_lines(
         ]:
             clock[0] = seconds
             update(stage, done, 4)
-        update("empty", 0, 0)
+        clock[0] = 12.0
+        update("scoring", 0, 0)  # nobody knows how many
     captured = capsys.readouterr()
-    assert captured.err == "fit  table 20%\nfit  table 50%, 0:00:10 left\nfit  map 0%\n"
+    assert captured.err == (
+        "fit  table 20%\nfit  table 50%, 0:00:10 left\nfit  map 0%\nfit  scoring\n"
+    )
     assert captured.out == ""
 
 

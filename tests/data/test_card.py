@@ -104,7 +104,8 @@ def test_texts_of_one_length() -> None:
         "strength": False,
         "taste": False,
         "why": [
-            'Texts alone: make margins with "mixlogit margins", then fit those.',
+            'Texts alone: "mixlogit align" learns it with a policy; "mixlogit margins" makes '
+            "margins of two language models, which can be fitted.",
             "Given margins fix one direction for all: taste needs items or features.",
         ],
     }

@@ -200,3 +200,16 @@ def test_dropped_rows_are_not_looked_at() -> None:
     assert found(pd.concat([frame, extra, extra]), bad_rows="drop") == {}
     double = pd.concat([frame, extra, frame[:5]])
     assert found(double, bad_rows="drop")["duplicates"].count == 5
+
+
+@pytest.mark.parametrize("name", ["annotator_id", "Judge Name", "worker", "user-id"])
+def test_a_column_that_looks_like_respondents(name: str) -> None:
+    frame = pd.DataFrame({"margin": [0.5, -1.0, 2.0], name: ["ann", "bob", "ann"]})
+    (found,) = [one for one in ml.load(frame).warnings if one.name == "no_respondents"]
+    assert found.message == (
+        f'No respondents are named. If "{name}" says who judged, add --respondent "{name}": one '
+        "strength a respondent is what tells people apart."
+    )
+    for named in ({"respondent": name}, {"groups": [name]}):
+        data = ml.load(frame, **named)
+        assert "no_respondents" not in [one.name for one in data.warnings]

@@ -197,9 +197,25 @@ def test_a_spreadsheet_of_another_country(mark: str, tmp_path: Path) -> None:
     assert data.respondent is not None
     assert data.margin.tolist() == [-0.5, 2.0]
     assert data.respondent.labels == ("Ann, B", "1,000,00")
+    with pytest.raises(DataError, match=r"Columns: margin, who\.$"):
+        ml.load(path, respondent="judge")
     streamed = gathered(open_feed(path, "train", None))
     assert streamed.read("margin").to_pylist() == ["-0.5", "2"]
     assert streamed.read("who").to_pylist() == ["Ann, B", "1,000,00"]
+
+
+@pytest.mark.parametrize("splits", [False, True])
+def test_a_data_set_that_was_saved_to_disk(splits: bool, tmp_path: Path) -> None:
+    rows = datasets.Dataset.from_list(ROWS)
+    (datasets.DatasetDict(train=rows) if splits else rows).save_to_disk(tmp_path / "saved")
+    check(ml.load(tmp_path / "saved"))
+    streamed = gathered(open_feed(tmp_path / "saved", "train", None))
+    assert {name: streamed.read(name).to_pylist() for name in streamed.names} == COLUMNS
+    for file in (tmp_path / "saved").rglob("*.arrow"):
+        file.write_bytes(b"")
+    for reader in (ml.load, lambda path: open_feed(path, "train", None)):
+        with pytest.raises(DataError, match=r"saved: not a readable data set \("):
+            reader(tmp_path / "saved")
 
 
 GOOD = b'{"margin": 1}'

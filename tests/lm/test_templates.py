@@ -98,7 +98,8 @@ def test_no_template(tokenizer: PreTrainedTokenizerBase) -> None:
         found(tokenizer, {"prompt": ASK, "chosen": YES, "rejected": NO})
     assert str(caught.value) == (
         "votes: prompts and answers are lists of messages, but the tokenizer has no chat "
-        "template. Use the tokenizer of a chat model, or set tokenizer.chat_template."
+        "template. Name the tokenizer of a chat model by --tokenizer, or set "
+        "tokenizer.chat_template."
     )
 
 

@@ -143,7 +143,8 @@ def test_respondents_without_a_row():
     with pytest.raises(DataError) as caught:
         ml.fit(DATA, covariates=some)
     assert str(caught.value) == (
-        "DataFrame: respondent r7 has no row of covariates (1 of 120 have none)."
+        "DataFrame: respondent r7 has no row of covariates (1 of 120 have none). Write "
+        f'respondents as the covariates do: the first is "{FRAME["respondent"][0]}" there.'
     )
     nobody = ml.load(FRAME.drop(columns="respondent"))
     with pytest.raises(UsageError) as caught:

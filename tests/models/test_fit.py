@@ -229,3 +229,19 @@ def test_a_group_column_that_cannot_be_kept_is_refused_before_the_work():
     message = 'Group column "age/sex" has a "/", which NetCDF reads as a path. Rename the column.'
     with pytest.raises(UsageError, match=re.escape(message)):
         fit(data, by=["age/sex"])
+
+
+def test_what_is_no_data_and_what_are_no_priors() -> None:
+    made = ml.simulate(200, 20, seed=1)
+    message = (
+        "Expected Comparisons or ChoiceSets but got DataFrame. Make them by mixlogit.load(data, "
+        "...), which takes paths, data frames and data sets."
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        ml.fit(made.frame)  # type: ignore[arg-type]
+    message = (
+        "Expected Priors but got dict. Write Priors(cv_scale=0.5); the others are mean, "
+        "log_mean_sd, lapse, group_scale, utility_sd."
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        ml.fit(made.comparisons(), priors={"cv": 0.5})  # type: ignore[arg-type]

@@ -46,7 +46,9 @@ def test_nuts_where_importance_sampling_fails(monkeypatch):
     monkeypatch.setattr(
         module, "nuts_draws", lambda *a, **k: short(*a, **k | {"warmup": 10, "draws": 20})
     )
-    found = infer(gaussian(), chains=2, draws=200)
+    stages = []
+    found = infer(gaussian(), chains=2, draws=200, progress=lambda *told: stages.append(told[0]))
+    assert stages[-1] == "nuts, as the fast way is not enough"
     assert found.method == "nuts"
     assert found.theta.shape == (2, 20, 1, 3)
     assert found.evidence_by == "laplace"

@@ -107,6 +107,19 @@ def test_words():
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("strength", "strength"), "every run lets it differ, add one that does not"),
+        (("taste", "taste"), "no run lets it differ"),
+        (("strength", "taste"), "no two runs differ in that alone"),
+    ],
+)
+def test_why_strength_was_not_examined(names, says):
+    found = weigh([fitted(name) for name in names], "respondent")
+    assert f"Strength was not examined: {says}." in found.sentences
+
+
 def test_words_of_noise_and_of_disagreement():
     noise = weigh([fitted("strength", own=lapses(9.0, 1.0)), HOMOGENEOUS], "respondent")
     assert noise.sentences[:2] == (

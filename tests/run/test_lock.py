@@ -90,3 +90,21 @@ def test_folder_that_cannot_hold_a_lock(tmp_path: Path) -> None:
         run_lock(tmp_path / "x"),
     ):
         pass
+
+
+@pytest.mark.parametrize("entry", ["", "{", "[]", '{"pid": 1}', '{"started": 5}', "\x00"])
+def test_a_holder_whose_note_is_damaged(entry: str, tmp_path: Path) -> None:
+    (tmp_path / ".x.lock.json").write_text(entry)
+    with (
+        FileLock(tmp_path / ".x.lock"),
+        pytest.raises(StorageError, match=r"x is in use by another process\. Choose another"),
+        run_lock(tmp_path / "x"),
+    ):
+        pass
+
+
+def test_the_note_of_a_dead_process_on_another_host_holds_nobody_up(tmp_path: Path) -> None:
+    started = datetime.now().astimezone().isoformat()
+    write_json(tmp_path / ".x.lock.json", {"pid": 4711, "host": "a1", "started": started})
+    with run_lock(tmp_path / "x"):
+        assert json.loads((tmp_path / ".x.lock.json").read_text())["pid"] == os.getpid()

@@ -56,6 +56,8 @@ def test_results_are_shown_and_stay_text(votes: ml.Comparisons) -> None:
         text = shown._repr_html_()
         assert words in text
         assert tags(text) <= {"div", "p", "b", "table", "tr", "th", "td"}
+    assert repr(compared).splitlines()[0] == "Leave one respondent out"
+    assert repr(compared).endswith("\n".join(compared.verdict.sentences))
 
 
 def test_choice_sets_are_shown() -> None:

@@ -1,5 +1,6 @@
 """Runs as the commands write them, each twice: a file of one can take the other's place."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -65,3 +66,12 @@ def alignments(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """Two alignments."""
     folder = tmp_path_factory.mktemp("align")
     return aligned(folder, 1, model), aligned(folder, 2, model)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
