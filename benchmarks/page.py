@@ -95,6 +95,8 @@ def _strength(results: dict[str, Any], kind: str) -> Iterable[str]:
         if f"{kind}-{size}" in results:
             yield f"{words[0].upper()}{words[1:]}:\n"
             yield _table(STRENGTH_HEAD, _entries(results[f"{kind}-{size}"]["found"]))
+            if "note" in results[f"{kind}-{size}"]:
+                yield results[f"{kind}-{size}"]["note"] + "\n"
 
 
 def _against_maximum(results: dict[str, Any]) -> str:
@@ -202,7 +204,9 @@ GROWTH_HEAD = [
 ]
 GROWTH = """`benchmarks/growth.py`, with `--full` for the long ones; each size in a process of its
 own, everything else as said. The exponent is the slope of log cost over log size, over all sizes
-of the row.
+of the row; what a call costs at any size flattens it. From some 50 votes a respondent likelihoods
+are narrower than the grid, and each respondent is integrated on nodes of its own: that is the step
+in the first row, after which votes cost next to nothing.
 """
 
 
