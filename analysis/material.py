@@ -8,12 +8,15 @@ from typing import Any
 import pandas as pd
 
 from mixlogit.analysis.measures import heterogeneity
+from mixlogit.analysis.report_comparison import table_of_models
 from mixlogit.analysis.saved import Saved, read_run
+from mixlogit.analysis.section import Quote
+from mixlogit.analysis.surprising import surprising_votes
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.run import refuse_damage
 from mixlogit.run.manifest import MANIFEST
 
-__all__ = ["Material", "read_material", "read_training"]
+__all__ = ["Material", "read_comparison", "read_material", "read_training"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +35,7 @@ class Material:
         measures: Measures of heterogeneity of the whole population that have a value, by name.
         compared: One row a fit of the grid that the run is of, the best first; empty without.
         training: What was logged while a policy was trained, one object a log; empty without.
+        quotes: The most surprising votes with their texts, where these were asked for.
     """
 
     name: str
@@ -45,13 +49,15 @@ class Material:
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
     compared: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: list[dict[str, Any]] = field(default_factory=list)
+    quotes: list[Quote] = field(default_factory=list)
 
 
-def read_material(run: Any) -> Material:
+def read_material(run: Any, *, show_text: bool = False) -> Material:
     """What a report needs of a run.
 
     Args:
         run: A `Posterior`, or the path of a run folder.
+        show_text: Whether to read the texts of the most surprising votes.
 
     Raises:
         StorageError: If the folder is no run, or a file of it is damaged.
@@ -62,6 +68,8 @@ def read_material(run: Any) -> Material:
         _refuse_maximum(Path(run))
     saved = read_run(run)
     if hasattr(run, "to_dict"):
+        if show_text:
+            raise UsageError("A posterior in memory does not say where its texts are.")
         return Material(
             str(saved.family),
             saved,
@@ -85,6 +93,7 @@ def read_material(run: Any) -> Material:
         tastes=_tastes(folder / "tastes.parquet"),
         compared=_compared(folder.resolve()),
         training=read_training(folder),
+        quotes=surprising_votes(folder, saved) if show_text else [],
     )
 
 
@@ -99,12 +108,25 @@ def _refuse_maximum(folder: Path) -> None:
 
 def _compared(folder: Path) -> pd.DataFrame:
     """The comparison beside a run of a grid, by names of folders; empty if it is of none."""
-    grid = folder.parent
-    if (grid / MANIFEST).is_file() or (grid / "compare.json").is_file():
-        refuse_damage(grid)
-    found = _read_json(grid / "compare.json") or {"models": []}
-    table = pd.DataFrame({Path(model["run"]).name: model for model in found["models"]}).T
+    found = read_comparison(folder.parent)
+    table = pd.DataFrame() if found is None else table_of_models(found)
     return table if folder.name in table.index else pd.DataFrame()
+
+
+def read_comparison(folder: Path) -> dict[str, Any] | None:
+    """The object of `comparison.json` in a folder; None if there is none.
+
+    Args:
+        folder: The folder of a comparison, or of a grid of fits.
+
+    Raises:
+        StorageError: If the file is damaged.
+    """
+    file = folder / "comparison.json"
+    if (folder / MANIFEST).is_file() or file.is_file():
+        refuse_damage(folder)
+    found: dict[str, Any] | None = _read_json(file)
+    return found
 
 
 def _measures(saved: Saved) -> dict[str, dict[str, Any]]:

@@ -33,6 +33,7 @@ MEASURES = {
     "shrinkage": "weight of the own votes in individual strengths",
     "reliability": "reliability of individual strengths",
 }
+_TASTE = ("disagreement", "taste_share", "minority")  # of taste alone
 _OTHERS = ("between_groups", "shrinkage", "reliability")  # not of one population
 # the same, and what is meant, where tastes differ
 OF_TASTES = {
@@ -115,8 +116,9 @@ def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
     """Rows of the whole population."""
     people = Population.of(saved)
     scope = "" if saved.panel else "a tail shape of the link, not a measure of people"
+    found: dict[str, tuple[Array | None, str]] = {}
     if people is None:
-        found = {name: (None, _OWN) for name in MEASURES if name not in _OTHERS}
+        found |= {name: (None, _OWN) for name in MEASURES if name not in (*_OTHERS, *_TASTE)}
         found |= {name: (saved.draws(name), "") for name in ("cv", "log_sd")}
     else:
         found = _measures(people, _sizes(saved))
@@ -130,7 +132,7 @@ def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
             yield _row(measure, draws, "below 0.5: name no respondent" if low else "")
         else:
             yield _row(measure, None, "needs respondents that share a spread of strength")
-    for measure in ("disagreement", "taste_share", "minority"):
+    for measure in _TASTE:
         yield _row(measure, None, "one taste for all")
 
 
@@ -162,16 +164,15 @@ def _taste_note(saved: Saved, measure: str, draws: Array) -> str:
 
 def _strength_beside_taste(saved: Saved) -> dict[str, tuple[Array | None, str]]:
     """Measures of strength alone: of the family within classes, or beside random tastes."""
+    out: dict[str, tuple[Array | None, str]] = {}
     if saved.draws("cv") is None:
-        return dict.fromkeys(_OF_STRENGTH, (None, "one strength for all"))
+        return out | dict.fromkeys(_OF_STRENGTH, (None, "one strength for all"))
     if saved.family != "tastes":
         people = Population.of(saved)
         assert people is not None
         found = _measures(people, None)
         return {name: found[name] for name in _OF_STRENGTH}
-    out: dict[str, tuple[Array | None, str]] = {
-        name: (saved.draws(name), "") for name in ("cv", "log_sd")
-    }
+    out = {name: (saved.draws(name), "") for name in ("cv", "log_sd")}
     return out | dict.fromkeys(_OF_STRENGTH[2:], (None, "beside random tastes see cv"))
 
 

@@ -5,8 +5,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mixlogit.analysis.material import Material, read_material
+from mixlogit.analysis.material import Material, read_comparison, read_material
+from mixlogit.analysis.report_comparison import comparison_sections
 from mixlogit.analysis.report_sections import SECTIONS
+from mixlogit.analysis.section import Section
+from mixlogit.errors import UsageError
 from mixlogit.run import write_text
 
 __all__ = ["render_report", "report"]
@@ -15,23 +18,25 @@ __all__ = ["render_report", "report"]
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def report(run: Any, output: str | Path | None = None) -> Path:
-    """Write the report of a run: verdict, alerts, data, strength, people, checks, limits.
+def report(run: Any, output: str | Path | None = None, *, show_text: bool = False) -> Path:
+    """Write the report of a run (verdict, alerts, data, strength, ...) or of a comparison.
 
     One HTML file under 2 MB with inline SVG pictures, readable on paper and without colour. It
     needs neither torch nor Pyro. Names in it (respondents, groups, columns, files) are escaped.
 
     Args:
-        run: The path of a run folder, or a `Posterior`.
+        run: The path of a run folder, or of a comparison's; or a `Posterior`.
         output: Where to write; by default `report.html` in the run folder.
+        show_text: Show the most surprising votes with their texts, read again from the data.
 
     Returns:
         Where it was written.
 
     Raises:
         StorageError: If the folder is no run, a file of it is damaged, or nothing can be
-            written.
-        UsageError: If `run` is something else, or a posterior in memory comes without `output`.
+            written; with `show_text` also if the data file is gone or has changed.
+        UsageError: If `run` is something else, or a posterior in memory comes without `output`;
+            with `show_text` also if the run does not say where its texts are.
 
     Example:
         >>> import mixlogit as ml
@@ -41,32 +46,51 @@ def report(run: Any, output: str | Path | None = None) -> Path:
         >>> report(posterior, Path(mkdtemp()) / "report.html").name
         'report.html'
     """
-    from mixlogit.errors import UsageError
-
     if output is None:
         if not isinstance(run, str | Path):
             raise UsageError("A posterior in memory has no folder: name an output file.")
         output = Path(run) / "report.html"
-    write_text(Path(output), render_report(read_material(run)))
+    compared = _comparison(run)
+    if compared is None:
+        page = render_report(read_material(run, show_text=show_text))
+    elif show_text:
+        raise UsageError(f"{run} is a comparison, which has no texts; report one of its runs.")
+    else:
+        name = Path(run).resolve().name
+        page = _render(name, "Comparison of fits", comparison_sections(compared))
+    write_text(Path(output), page)
     return Path(output)
 
 
+def _comparison(run: Any) -> dict[str, Any] | None:
+    """The comparison in a folder that is no run itself; None for anything else."""
+    if not isinstance(run, str | Path) or (Path(run) / "posterior.nc").exists():
+        return None
+    return read_comparison(Path(run))
+
+
 def render_report(material: Material) -> str:
-    """The page, as text.
+    """The page of a run, as text.
 
     Args:
         material: The run.
     """
+    found = [make(material) for make in SECTIONS]
+    sections = [section for section in found if section is not None]
+    return _render(material.name, "Preference strength", sections)
+
+
+def _render(name: str, subject: str, sections: list[Section]) -> str:
     from jinja2 import Environment
 
     here = files("mixlogit.analysis")
     template = (here / "report.html.j2").read_text(encoding="utf-8")
-    found = (make(material) for make in SECTIONS)
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return page.from_string(template).render(
-        name=material.name,
+        name=name,
+        subject=subject,
         policy=_POLICY,
         style=(here / "report.css").read_text(encoding="utf-8"),
         written=time.strftime("%Y-%m-%d %H:%M"),
-        sections=[section for section in found if section is not None],
+        sections=sections,
     )

@@ -38,17 +38,13 @@ def plot_groups(
     """Draw the groups of a column under each other, with macro and micro averages.
 
     Args:
-        run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
+        run: As for `plot_strength`.
         column: Group column; by default the first.
         measure: "mean" (mean strength) or a measure of `heterogeneity`.
-        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
-
-    Returns:
-        The axes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or has no such group column or measure.
+        UsageError: If the run has no such group column or measure.
 
     Example:
         >>> import mixlogit as ml
@@ -144,16 +140,12 @@ def plot_ridge(run: Any, column: str | None = None, ax: "Axes | None" = None) ->
     """Draw the mixing distribution of each group, the median density over draws.
 
     Args:
-        run: As for `plot_groups`.
+        run: As for `plot_strength`.
         column: Group column; by default the first.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, has no such column, or no continuous family.
+        UsageError: If the run has no such column, or no continuous family.
 
     Example:
         >>> import mixlogit as ml

@@ -31,15 +31,11 @@ def plot_elbo(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw the ELBO of the guide over its steps.
 
     Args:
-        run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
-        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
-
-    Returns:
-        The axes.
+        run: As for `plot_strength`.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or had no guide.
+        UsageError: If the run had no guide.
 
     Example:
         >>> import mixlogit as ml
@@ -69,16 +65,12 @@ def plot_trace(run: Any, parameter: str = "cv", ax: "Axes | None" = None) -> "Ax
     """Draw a parameter's draws by restart, with the mean and the 90 % interval of each.
 
     Args:
-        run: As for `plot_elbo`.
+        run: As for `plot_strength`.
         parameter: Name of a parameter with one value a draw.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or has no such parameter.
+        UsageError: If the run has no such parameter.
 
     Example:
         >>> import mixlogit as ml

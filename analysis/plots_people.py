@@ -71,14 +71,10 @@ def plot_shrinkage(run: Any, ax: "Axes | None" = None) -> "Axes":
 
     Args:
         run: A `Posterior` or the path of a run folder, with a panel.
-        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
-
-    Returns:
-        The axes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or has no individual strengths.
+        UsageError: If the run has no individual strengths.
 
     Example:
         >>> import mixlogit as ml
@@ -153,14 +149,10 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
 
     Args:
         run: As for `plot_shrinkage`; a panel or not.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or keeps no leave-one-out densities.
+        UsageError: If the run keeps no leave-one-out densities.
 
     Example:
         >>> import mixlogit as ml

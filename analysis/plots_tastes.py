@@ -36,16 +36,11 @@ def plot_profiles(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw each class's utilities of items, or weights of features, with 90 % intervals.
 
     Args:
-        run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder, with latent
-            tastes.
-        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
-
-    Returns:
-        The axes.
+        run: As for `plot_strength`; with latent tastes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or has no latent tastes.
+        UsageError: If the run has no latent tastes.
 
     Example:
         >>> import mixlogit as ml
@@ -94,14 +89,10 @@ def plot_memberships(run: Any, ax: "Axes | None" = None) -> "Axes":
 
     Args:
         run: A `Posterior` or the path of a run folder, with latent tastes.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or has no latent tastes.
+        UsageError: If the run has no latent tastes.
 
     Example:
         >>> import mixlogit as ml

@@ -28,15 +28,11 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     are those of the mean taste.
 
     Args:
-        run: A `Posterior`, an `xarray.DataTree`, or the path of a run folder.
-        ax: Where to draw; by default new axes in a figure of their own, `ax.figure`.
-
-    Returns:
-        The axes.
+        run: As for `plot_strength`.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or keeps no votes by margin.
+        UsageError: If the run keeps no votes by margin.
 
     Example:
         >>> import mixlogit as ml
@@ -66,7 +62,7 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
     ax.set_xlabel(f"size of the margin{' of the mean taste' if saved.tastes else ''}")
     ax.set_ylabel("share that agree with its sign")
     bare(ax)
-    heading(ax, "Choice curve")
+    heading(ax, "Agreement with the mean taste" if saved.tastes else "Choice curve")
     legend_below(ax)
     return ax
 
@@ -100,15 +96,11 @@ def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
     (Dimitriadis, Gneiting and Jordan, PNAS 118, 2021).
 
     Args:
-        run: As for `plot_choice_curve`.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
+        run: As for `plot_strength`.
+        ax: As for `plot_strength`, which says what is returned and raised besides.
 
     Raises:
-        StorageError: If the folder is no run.
-        UsageError: If `run` is something else, or keeps no predictions.
+        UsageError: If the run keeps no predictions.
 
     Example:
         >>> import mixlogit as ml

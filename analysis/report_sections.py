@@ -13,13 +13,14 @@ from mixlogit.analysis.material import Material
 from mixlogit.analysis.measures import MEASURES, OF_TASTES
 from mixlogit.analysis.plots import describe_strength, plot_strength
 from mixlogit.analysis.plots_groups import plot_groups, plot_ridge
-from mixlogit.analysis.plots_inference import plot_elbo, plot_elpd, plot_trace
+from mixlogit.analysis.plots_inference import plot_elbo, plot_trace
 from mixlogit.analysis.plots_people import plot_k_hat, plot_shrinkage
 from mixlogit.analysis.plots_training import plot_training
 from mixlogit.analysis.plots_votes import plot_calibration, plot_choice_curve
+from mixlogit.analysis.report_comparison import elpd_picture, elpd_table
 from mixlogit.analysis.report_tastes import tastes
 from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
-from mixlogit.analysis.words import figure, interval_cells, parameter
+from mixlogit.run.words import figure, interval_cells, parameter
 
 __all__ = ["SECTIONS"]
 
@@ -242,25 +243,11 @@ def prediction(run: Material) -> Section:
     tables = [Table(["what", "estimate", "standard error"], rows)] if rows else []
     pictures = []
     if len(run.compared):
-        tables.append(_compared(run.compared))
-        words = f"Elpd of {len(run.compared)} fits of these votes against the best of them."
+        tables.append(elpd_table(run.compared, "respondent"))
         caption = "Left of 0: predicts worse than the best fit. This run is one of them."
-        pictures.append(picture("elpd", lambda: plot_elpd(run.compared), words, caption))
+        pictures.append(elpd_picture(run.compared, caption))
     pictures += _of_votes(run)
     return Section("prediction", "Does it predict?", tables=tables, pictures=pictures)
-
-
-def _compared(table: pd.DataFrame) -> Table:
-    rows = [
-        [
-            str(name),
-            *(f"{row[key]:,.1f}" for key in ("elpd", "se", "difference", "difference_se")),
-            f"{row['weight']:.2f}",
-        ]
-        for name, row in table.iterrows()
-    ]
-    head = ["fit", "elpd, nats", "se", "against the best", "se", "weight"]
-    return Table(head, rows, "Fits of the same votes, each respondent left out in turn")
 
 
 def _of_votes(run: Material) -> Iterator[Picture]:
@@ -287,6 +274,17 @@ def _of_votes(run: Material) -> Iterator[Picture]:
             "probabilities are too bold (below the diagonal) or too timid (above)."
         )
         yield picture("calibration", lambda: plot_calibration(run.saved), words, caption)
+
+
+def surprising(run: Material) -> Section | None:
+    """The votes of lowest probability, with their texts, where these were asked for."""
+    if not run.quotes:
+        return None
+    text = [
+        "Votes to which the fit gives the lowest probability, each predicted from all others. "
+        "Some votes are always surprising: look for what these have in common."
+    ]
+    return Section("surprising", "Most surprising votes", text=text, quotes=run.quotes)
 
 
 def checks(run: Material) -> Section:
@@ -370,6 +368,6 @@ def what_limits(run: Material) -> Section:
 
 
 SECTIONS: list[Callable[[Material], Section | None]] = [
-    verdict, alerts, data, strength, respondents, groups, tastes, prediction, checks, alignment,
-    reproduce, what_limits,
+    verdict, alerts, data, strength, respondents, groups, tastes, prediction, surprising, checks,
+    alignment, reproduce, what_limits,
 ]  # fmt: skip

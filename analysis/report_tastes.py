@@ -10,7 +10,7 @@ from mixlogit.analysis.material import Material
 from mixlogit.analysis.measures import OF_TASTES
 from mixlogit.analysis.plots_tastes import plot_memberships, plot_profiles
 from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
-from mixlogit.analysis.words import figure, interval_cells
+from mixlogit.run.words import figure, interval_cells
 
 __all__ = ["examined", "tastes"]
 

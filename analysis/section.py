@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from mixlogit.analysis.figure_svg import inline_svg
 
-__all__ = ["INTERVAL", "Picture", "Section", "Table", "picture"]
+__all__ = ["INTERVAL", "Picture", "Quote", "Section", "Table", "picture"]
 
 INTERVAL = ["mean", "sd", "5 %", "95 %"]
 
@@ -42,6 +42,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """Texts of the data, shown as they are.
+
+    Attributes:
+        title: What they are.
+        parts: Each text with its name.
+    """
+
+    title: str
+    parts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Section:
     """One section of the page.
 
@@ -53,6 +66,7 @@ class Section:
         points: A list of sentences.
         tables: Tables.
         pictures: Pictures.
+        quotes: Texts of the data.
         code: A command or a file, to be shown as it is.
     """
 
@@ -63,6 +77,7 @@ class Section:
     points: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    quotes: list[Quote] = field(default_factory=list)
     code: list[str] = field(default_factory=list)
 
 

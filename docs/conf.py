@@ -45,9 +45,11 @@ nitpick_ignore = [
     ("py:class", "mixlogit.align.votes.Votes"),
     ("py:class", "mixlogit.data.columns.Roles"),
     ("py:class", "mixlogit.data.feed.Feed"),
+    ("py:class", "mixlogit.data.scan.Block"),
     ("py:class", "mixlogit.data.schemas.base.LeftOut"),
     ("py:class", "mixlogit.data.schemas.base.Malformed"),
     ("py:class", "mixlogit.data.source.Source"),
+    ("py:class", "mixlogit.data.vote_reader.VoteReader"),
     ("py:class", "mixlogit.models.covariates.CovariateMatrix"),
 ]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mixlogit.data import ChoiceSets, Comparisons, Labels, data_card
+from mixlogit.data import ChoiceSets, Comparisons, Labels, Streamed, data_card
 from mixlogit.data.covariates import read_covariates
 from mixlogit.errors import DataError, UsageError
 
@@ -134,7 +134,7 @@ class CovariateMatrix:
         return replace(data, groups={**data.groups, COLUMN: own})
 
 
-def counts(data: Comparisons | ChoiceSets) -> dict[str, Any]:
+def counts(data: Comparisons | ChoiceSets | Streamed) -> dict[str, Any]:
     """Counts of the data card, without the column that covariates have made.
 
     Args:

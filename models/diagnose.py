@@ -121,7 +121,8 @@ def diagnose_strength(
         named[1].values,
         rescaling_error(problem, joint, inferred.theta),
     )
-    watched = {name: named[0].values[name] for name in ("mean", "cv") if name in named[0].values}
+    values = named[0].values
+    watched = {str(name): values[name] for name in ("mean", "cv") if name in values}
     shrinkage, reliable = _individual(problem, joint, found)
     seen = Seen(predictor, voter, identified, watched, {}, shrinkage, reliable, tastes=False)
     return diagnose(problem, joint, inferred, seen, log_likelihood, seed)

@@ -150,6 +150,7 @@ def row_numbers(data: Any) -> NDArray[np.int64]:
         data: The data.
 
     Example:
+        >>> import torch
         >>> from mixlogit.data import Comparisons
         >>> row_numbers(Comparisons(torch.ones(2), margin=torch.ones(2))).tolist()
         [1, 2]

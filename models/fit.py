@@ -101,9 +101,25 @@ def fit(
     options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
     family = _check_arguments(data, family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    run = _fit_tastes if random else _fit_classes if tastes > 1 else _run
+    found = _posterior(data, family, lapse, options, sampler)
     asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
-    return run(data, family, lapse, options, sampler).noting(judgements_sha256(data), asked)
+    return found.noting(judgements_sha256(data), asked)
+
+
+def _posterior(
+    data: Comparisons | ChoiceSets | Streamed,
+    family: str,
+    lapse: bool,
+    options: "_Options",
+    sampler: Sampler,
+) -> Posterior:
+    if isinstance(data, Streamed):
+        refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
+    elif options.random:
+        return _fit_tastes(data, family, lapse, options, sampler)
+    elif options.tastes > 1:
+        return _fit_classes(data, family, lapse, options, sampler)
+    return _run(data, family, lapse, options, sampler)
 
 
 @dataclass(frozen=True)
@@ -210,8 +226,6 @@ def _check_arguments(
 ) -> str:
     """The family; refuses arguments that cannot be used."""
     check_kinds(data, options.priors)
-    if isinstance(data, Streamed):
-        refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
     if family is None:
         family = "fixed" if options.random or options.tastes > 1 else "lognormal"
     if not 1 <= options.tastes <= MOST_TASTES:
@@ -267,17 +281,14 @@ def _result(
     named = named_parameters(problem, joint, theta)
     prior = prior_parameters(problem, joint, 1000, seed)
     flat = theta.reshape(-1, 1, joint.size)
-    strengths = pd.DataFrame()
     found = individuals(problem, joint, flat) if problem.panel else None
-    if found is not None:
-        strengths = strength_table(problem, found)
+    strengths = pd.DataFrame() if found is None else strength_table(problem, found)
     log_likelihood = unit_log_likelihood(problem, joint, theta)
     clock.stop("strengths")
     both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
     looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
     tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
-    verdict = _verdict(problem, joint, weighed)
     clock.stop("checks")
     record = {
         "family": joint.spec.family,
@@ -293,7 +304,7 @@ def _result(
         "log_evidence": inferred.evidence(),
         "evidence": None if weighed is None else weighed.to_dict(),
         "checks": [check.to_dict() for check in checks],
-        "verdict": verdict.to_dict(),
+        "verdict": _verdict(problem, joint, weighed).to_dict(),
         "inference": inferred.method,
         "priors": {**vars(problem.priors), "mean": problem.spec.centre},
         "seed": seed,

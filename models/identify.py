@@ -167,9 +167,10 @@ def identify(
         rescaled: From `rescaling_error`.
     """
     data: Any = problem.data
+    whole: Any = problem.whole
     respondents = repeaters = pairs = None
     if data.respondent is not None:
-        counts = problem.whole.respondent.counts()
+        counts = whole.respondent.counts()
         respondents, repeaters = len(counts), int((counts >= 2).sum())
         pairs = int((counts * (counts - 1) // 2).sum())
     margin = None

@@ -211,6 +211,19 @@ def make_problem(
             }
         )
         return StreamedProblem(data, by=by, **options)
+    return _make_held(data, ties, width, by, covariates, context, options)
+
+
+def _make_held(
+    data: Comparisons | ChoiceSets,
+    ties: Ties,
+    width: Width,
+    by: Sequence[str],
+    covariates: Covariates | None,
+    context: str,
+    options: dict[str, Any],
+) -> Problem:
+    """The problem of data that are held in memory."""
     matrix = None if covariates is None else covariates.matrix()
     if matrix is not None:
         data, by = matrix.join(data), (*by, COLUMN)

@@ -152,5 +152,6 @@ def _signed(block: Block, unit: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
     weight = None if table.weight is None else torch.from_numpy(table.weight)
     index, sign, shares = signed_rows(torch.from_numpy(table.outcome), weight)
     plain = weight is None and len(index) == len(unit)
-    margin = sign * torch.from_numpy(table.margin)[index]
-    return margin, unit[index], None if plain else shares
+    margin, unit = sign * torch.from_numpy(table.margin)[index], unit[index]
+    order = torch.argsort(unit, stable=True)  # long runs of one unit are summed faster
+    return margin[order], unit[order], None if plain else shares[order]

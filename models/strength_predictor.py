@@ -86,7 +86,7 @@ class StrengthPredictor:
         if found is not None:
             width = found.strengths.shape[1] // len(found.theta)
             part = slice(place * width, (place + 1) * width)
-            nodes, weights = found.strengths[:, part], found.weights[:, part] * len(found.theta)
+            nodes, weights = found.strengths[:, part], found.weights[:, part]
         elif self.problem.panel or isinstance(self.joint.likelihood, OutcomeLikelihood):
             nodes, log_weight = unit_nodes(self.joint, theta)
             weights = log_weight.exp()
@@ -98,8 +98,8 @@ class StrengthPredictor:
 class _StrengthDraw:
     """One draw of the population, and what it says of strengths.
 
-    `nodes` and `weights` are `unit x node`, or None without a panel, where every judgement has
-    a strength of its own.
+    `nodes` and `weights` (up to a factor) are `unit x node`, or None without a panel, where every
+    judgement has a strength of its own.
     """
 
     problem: Problem
@@ -118,7 +118,8 @@ class _StrengthDraw:
         margin = self.margin[rows]
         if self.nodes is not None and self.weights is not None:
             log_p = self.answers.log_prob(self.sampled, margin, self.nodes[unit])
-            return log_p, self.weights[unit]
+            weights = self.weights[unit]
+            return log_p, weights / weights.sum(-1, keepdim=True)
         own = select(self.sampled.family, self.problem.units.block[unit])
         log_first = own.log_choice_prob(margin)[0].clamp_max(-1e-300)
         if self.sampled.lapse is not None:
@@ -128,19 +129,19 @@ class _StrengthDraw:
         return log_p, torch.ones(len(rows), 1, dtype=log_p.dtype)
 
     def answer(self, rows: Tensor, generator: torch.Generator, *, same: bool) -> Tensor:
-        strength = self._strengths(generator, same=same)
-        unit = self.problem.units.of_comparison[rows]
-        width = drawn_widths(self.answers, self.sampled, len(self.problem.units.block), generator)
-        width = None if width is None else width[unit, None]
-        log_p = self.answers.log_prob(self.sampled, self.margin[rows], strength[unit, None], width)
+        who, place = self.problem.units.of_comparison[rows].unique(return_inverse=True)
+        strength = self._strengths(who, generator, same=same)[place, None]
+        width = drawn_widths(self.answers, self.sampled, len(who), generator)
+        width = None if width is None else width[place, None]
+        log_p = self.answers.log_prob(self.sampled, self.margin[rows], strength, width)
         return picked(log_p[..., 0], generator)
 
-    def _strengths(self, generator: torch.Generator, *, same: bool) -> Tensor:
-        """One strength of each unit: from the respondent's own posterior, or of a new one."""
+    def _strengths(self, who: Tensor, generator: torch.Generator, *, same: bool) -> Tensor:
+        """One strength of some units: from the respondent's own posterior, or of a new one."""
         if same and self.nodes is not None and self.weights is not None:
-            at = node_at_random(self.weights, generator)
-            return self.nodes.gather(-1, at).squeeze(-1)
-        return select(self.sampled.family, self.problem.units.block).sample((), generator)[0]
+            at = node_at_random(self.weights[who], generator)
+            return self.nodes[who].gather(-1, at).squeeze(-1)
+        return select(self.sampled.family, self.problem.units.block[who]).sample((), generator)[0]
 
 
 def drawn_widths(

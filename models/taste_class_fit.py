@@ -104,15 +104,9 @@ def fit_taste_classes(
     named = named_classes(problem, joint, theta)
     prior = named_classes(problem, joint, joint.prior_draws(1000, sampler.seed).unsqueeze(0))
     members = class_members(joint, flat)
-    checks = make_checks(joint, inferred, named, prior)
     found = class_checks(joint, starts, named, members)
-    checks += found
-    thin = theta[:, :: max(1, theta.shape[1] // _KEPT)]  # each costs an evaluation of all nodes
-    log_likelihood = unit_log_likelihood(problem, joint, thin)
-    both = named, prior
-    looked = _diagnosed(problem, joint, inferred, both, log_likelihood, sampler.seed)
-    checks += looked.checks
-    tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
+    looked, tree = _diagnosed(problem, joint, inferred, (named, prior), sampler.seed)
+    checks = make_checks(joint, inferred, named, prior) + found + looked.checks
     weighed = _evidence(problem, alone, joint, inferred, sampler) if sampler.evidence else None
     seconds["total"] = round(time.monotonic() - begin, 3)
     record = {
@@ -145,15 +139,19 @@ def _diagnosed(
     joint: TasteClassJoint,
     inferred: Inferred,
     named: tuple[Named, Named],
-    log_likelihood: Any,
     seed: int,
-) -> Diagnosis:
-    """Predictions, identification and influence; as for fits of strength."""
+) -> tuple[Diagnosis, Any]:
+    """Predictions, identification and influence, as for fits of strength; and the tree."""
+    theta = inferred.theta.squeeze(-2)
+    thin = theta[:, :: max(1, theta.shape[1] // _KEPT)]  # each costs an evaluation of all nodes
+    log_likelihood = unit_log_likelihood(problem, joint, thin)
     predictor = ClassPredictor.of(problem, joint, _flat(joint, inferred), VOTE_DRAWS)
     scalars = [_scalars(each.values, joint.spec.n_tastes) for each in named]
-    return diagnose_tastes(
+    looked = diagnose_tastes(
         problem, joint, inferred, predictor, (scalars[0], scalars[1]), log_likelihood, seed
     )
+    family = joint.spec.family
+    return looked, make_tree(problem, family, inferred, named, log_likelihood, looked)
 
 
 def _flat(joint: TasteClassJoint, inferred: Inferred) -> Tensor:

@@ -297,5 +297,5 @@ def _with_axes(named: dict[str, np.ndarray]) -> Named:
         else:
             parts.setdefault(found[1], {})[found[2]] = value
     values |= {f"taste_{kind}": np.stack(list(each.values()), -1) for kind, each in parts.items()}
-    dims = {f"taste_{kind}": (f"{kind}_of",) for kind in parts}
+    dims: dict[str, tuple[str, ...]] = {f"taste_{kind}": (f"{kind}_of",) for kind in parts}
     return Named(values, dims, {f"{kind}_of": list(each) for kind, each in parts.items()})

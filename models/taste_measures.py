@@ -91,8 +91,8 @@ def pooled(mean: Tensor, variance: Tensor, population: Tensor) -> tuple[float, f
 
     Example:
         >>> mean = torch.tensor([[0.0], [2.0]])
-        >>> pooled(mean, torch.ones(2, 1), torch.tensor([4.0]))
-        (0.75, 0.6666666865348816)
+        >>> [round(share, 3) for share in pooled(mean, torch.ones(2, 1), torch.tensor([4.0]))]
+        [0.75, 0.667]
     """
     within, between = float(variance.mean(0).sum()), float(mean.var(0).sum())
     shrinkage = 1 - within / max(float(population.sum()), 1e-300)

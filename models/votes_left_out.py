@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.panel import PanelLikelihood
-from mixlogit.choice.table import bends_fast, likelihood_table
+from mixlogit.choice.table import LikelihoodTable, bends_fast, likelihood_table
 from mixlogit.models.leave_out import k_limit
 from mixlogit.models.loo import leave_one_out
 from mixlogit.models.predictive import Predicted, Predictor, own_log_prob
@@ -102,28 +102,29 @@ def _of_table(
     predictor: StrengthPredictor, likelihood: PanelLikelihood, rows: Tensor, single: bool
 ) -> Tensor:
     """From the likelihood table, those of long panels from nodes: `draw x row`."""
-    units = predictor.problem.units.of_comparison[rows]
-    long = bends_fast(likelihood.table)[units]
+    who, place = predictor.problem.units.of_comparison[rows].unique(return_inverse=True)
+    table = likelihood.table
+    table = replace(table, values=table.values[:, who], block=table.block[who])
+    long = bends_fast(table)[place]
     sampled = predictor.joint.sampled(predictor.theta)
-    whole = likelihood.by_respondent(sampled.family, sampled.lapse)
     out = torch.empty(len(predictor), len(rows), dtype=torch.float64)
     short = torch.nonzero(~long).squeeze(-1)
-    for part in short.split(_ROWS) if len(short) else ():
-        without = _without(predictor, likelihood, rows[part], single)
-        left = without.by_respondent(sampled.family, sampled.lapse)
-        out[:, part] = whole[:, units[part]] - left
+    if len(short):
+        whole = PanelLikelihood(table).by_respondent(sampled.family, sampled.lapse)
+        for part in short.split(_ROWS):
+            without = _without(predictor, table, rows[part], place[part], single)
+            left = without.by_respondent(sampled.family, sampled.lapse)
+            out[:, part] = whole[:, place[part]] - left
     if bool(long.any()):
         out[:, long] = _of_long(predictor, likelihood, rows[long], single)
     return out
 
 
 def _without(
-    predictor: StrengthPredictor, likelihood: PanelLikelihood, rows: Tensor, single: bool
+    predictor: StrengthPredictor, table: LikelihoodTable, rows: Tensor, unit: Tensor, single: bool
 ) -> PanelLikelihood:
-    """The likelihood of panels that lack one vote each, as many as rows."""
-    table, problem = likelihood.table, predictor.problem
-    unit = problem.units.of_comparison[rows]
-    margin, vote, weight = _signed(problem, rows, single)
+    """The likelihood of panels that lack one vote each: `rows`, of the table's `unit`s."""
+    margin, vote, weight = _signed(predictor.problem, rows, single)
     own = likelihood_table(
         margin,
         vote,

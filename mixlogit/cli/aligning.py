@@ -9,8 +9,9 @@ from mixlogit.cli.fitting import CHECK_FAILED, run_path
 from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import report_text
-from mixlogit.cli.summary import data_line, number
+from mixlogit.cli.summary import data_line
 from mixlogit.run import is_first_process, write_text
+from mixlogit.run.words import figure
 
 if TYPE_CHECKING:
     from mixlogit.align.aligned import Aligned
@@ -95,7 +96,7 @@ def training_line(result: Mapping[str, Any]) -> str:
         parts.append(f"loss {told['loss']:.4f}")
         parts.append(f"{told['accuracy']:.0%} of margins agree with the choice")
     if result["eval"] is not None:
-        parts.append(f"held out: accuracy {number(result['eval']['accuracy'])}")
+        parts.append(f"held out: accuracy {figure(result['eval']['accuracy'])}")
     line = "train    " + ", ".join(parts)
     if told.get("loss", 0.0) > _HARDLY * math.log(2.0):
         line += (

@@ -25,6 +25,7 @@ from mixlogit.cli import (
     quickstart,
     simulate,
 )
+from mixlogit.cli.fitting import CHECK_FAILED
 from mixlogit.cli.invocation import command
 from mixlogit.cli.terminal import Terminal
 from mixlogit.cli.training_options import TrainingCommand
@@ -37,7 +38,7 @@ from mixlogit.errors import (
     StorageError,
     UsageError,
 )
-from mixlogit.run import disk_full, is_first_process
+from mixlogit.run import disk_full, is_first_process, n_processes
 from mixlogit.run.interrupt import interruptible
 
 __all__ = ["main"]
@@ -119,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit code: 0 done; 1 a bug in mixlogit; 2 usage or configuration; 3 data; 4 finished
-        but a check failed; 5 storage; 130 interrupted.
+        but a check failed (0 under torchrun); 5 storage; 130 interrupted.
 
     Example:
         >>> main(["--version"])
@@ -145,6 +146,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # typer catches KeyboardInterrupt and gives its code
     if code == Interrupted.exit_code and is_first_process():
         terminal.error(Interrupted("Interrupted; nothing was written."))
+    if code == CHECK_FAILED and n_processes() > 1:
+        return 0  # torchrun would call what was written a failure, and may start it again
     return code
 
 

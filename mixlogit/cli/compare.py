@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mixlogit.cli.fitting import read_votes
+from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation, call_of_run
 from mixlogit.cli.summary import plural, table
 from mixlogit.run import write_json, write_text
@@ -13,7 +14,7 @@ from mixlogit.run import write_json, write_text
 if TYPE_CHECKING:
     from mixlogit.models import ModelComparison
 
-__all__ = ["compare", "comparison_text"]
+__all__ = ["compare", "comparison_text", "write_comparison"]
 
 _NAMED = 5  # of those with a high Pareto k
 
@@ -29,10 +30,11 @@ def compare(
     folds: Annotated[
         int, typer.Option(help="Also folds of votes; fits every run again so often.", metavar="N")
     ] = 0,
+    report: Report = True,
 ) -> None:
     """Compare fits of the same votes: which heterogeneity do the data want?
 
-    With --output the result is written to a folder too.
+    With --output the result is written to a folder too, with a report.
     """
     import mixlogit as ml
 
@@ -45,10 +47,23 @@ def compare(
     call.terminal.say(text)
     if call.output is not None:
         with call.folder(call.output) as folder:
-            write_json(folder.folder / "summary.json", result)
-            write_text(folder.folder / "summary.txt", text + "\n")
-        call.terminal.say(f"Wrote {call.output}")
+            write_comparison(folder.folder, found)
+        finish(call.terminal, call.output, report=report)
     call.terminal.result(result)
+
+
+def write_comparison(folder: Path, found: "ModelComparison", **more: str) -> dict[str, Any]:
+    """Write comparison.json and comparison.txt; the object for `--json`.
+
+    Args:
+        folder: Where.
+        found: What `mixlogit.compare` gave.
+        **more: What the object says besides.
+    """
+    result = {**more, **found.to_dict()}
+    write_json(folder / "comparison.json", result)
+    write_text(folder / "comparison.txt", comparison_text(found) + "\n")
+    return result
 
 
 def _votes(call: Invocation, run: Path) -> Any:

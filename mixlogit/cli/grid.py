@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mixlogit.cli.compare import comparison_text
+from mixlogit.cli.compare import comparison_text, write_comparison
 from mixlogit.cli.fitting import run_path, run_posterior
 from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
-from mixlogit.run import write_json, write_manifest, write_text
+from mixlogit.run import write_manifest
 
 __all__ = ["grid_of", "numbers_of_tastes", "run_grid"]
 
@@ -48,15 +48,11 @@ def run_grid(
         code = max(code, found)
         call.terminal.say()
     compared = ml.compare({str(path / name): path / name for name in cells})
-    text = comparison_text(compared)
-    result = {"run": str(path), **compared.to_dict()}
-    write_json(path / "compare.json", result)
-    write_text(path / "compare.txt", text + "\n")
-    write_manifest(path, "compare.*")
-    call.terminal.say(text)
-    for name in cells:  # each report shows the comparison too
-        finish(call.terminal, path / name, report=report)
-    call.terminal.say(f"Wrote {path}")
+    result = write_comparison(path, compared, run=str(path))
+    write_manifest(path, "comparison.*")
+    call.terminal.say(comparison_text(compared))
+    for folder in (*(path / name for name in cells), path):  # each shows the comparison
+        finish(call.terminal, folder, report=report)
     call.terminal.result(result)
     return code
 

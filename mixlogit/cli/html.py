@@ -20,17 +20,21 @@ def report(
     call: Invocation,
     *,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of fit or align.")],
+    show_text: Annotated[
+        bool, typer.Option("--show-text", help="Show the texts of the most surprising votes.")
+    ] = False,
 ) -> int:
     """Write the report of a run: one HTML file without scripts or outside requests.
 
-    By default report.html in the run folder; it is made anew each time.
+    By default report.html in the run folder; it is made anew each time. With --show-text the
+    prompts and texts of the most surprising votes are read again from the data file.
     """
     from mixlogit import analysis
 
     output = call.output or run / "report.html"
     if call.output is not None and output.exists() and not call.overwrite:
         raise StorageError(f"{output} exists. Choose another --output, or add --overwrite.")
-    written = analysis.report(run, output)
+    written = analysis.report(run, output, show_text=show_text)
     size = written.stat().st_size
     call.terminal.say(f"Wrote {written} ({size / 1000:,.0f} kB)")
     call.terminal.result({"run": str(run), "report": str(written), "bytes": size})

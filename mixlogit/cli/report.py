@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from mixlogit.cli.summary import (
     checks_line,
     model_words,
-    number,
     ranked_table,
     strength_table,
     utilities_table,
 )
 from mixlogit.cli.terminal import Progress
 from mixlogit.run import write_json, write_text
+from mixlogit.run.words import figure
 
 if TYPE_CHECKING:
     from mixlogit.data import Comparisons
@@ -97,7 +97,7 @@ def _held_out(scores: Mapping[str, Any]) -> str:
         gain = f"{scores['gain_millinats']:+.1f} +- {scores['se']:.1f} milli-nats a vote"
         text += f", {gain} over one strength for all"
     if scores["accuracy"] is not None:
-        text += f"; accuracy {number(scores['accuracy'])}"
+        text += f"; accuracy {figure(scores['accuracy'])}"
     return text + "."
 
 

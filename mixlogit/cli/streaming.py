@@ -1,6 +1,5 @@
 """Votes too many to hold: when they are read in blocks, and by how many processes."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from mixlogit.cli.invocation import Invocation
 from mixlogit.errors import UsageError
+from mixlogit.run import n_processes
 
 __all__ = ["LARGE", "help_first", "reading"]
 
@@ -39,7 +39,7 @@ def reading(
     """
     given = [name.replace("_", "-") for name, value in needs.items() if value]
     given += [name.replace("_", "-") for name in _COLUMNS if call.columns.get(name)]
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    several = n_processes() > 1
     wanted = several if stream is None else stream
     if several and not wanted:
         raise UsageError("Several processes share votes in blocks only: leave out --no-stream.")

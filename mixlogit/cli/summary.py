@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mixlogit.run.words import decimals, figure, parameter
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,7 +16,6 @@ __all__ = [
     "data_line",
     "maximum_table",
     "model_words",
-    "number",
     "plural",
     "ranked_table",
     "strength_table",
@@ -74,26 +75,11 @@ def data_line(data: "Comparisons | ChoiceSets", ties: str = "half") -> str:
     return line
 
 
-def number(value: float | None) -> str:
-    """A diagnostic as people read it: two figures, large and small ones by exponent.
-
-    Example:
-        >>> number(0.312), number(2.04e-7), number(4000), number(None)
-        ('0.31', '2e-7', '4,000', 'unknown')
-    """
-    if value is None or not math.isfinite(value):
-        return "unknown"
-    if value != 0 and abs(value) < 0.005:
-        mantissa, exponent = f"{value:.0e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
-
-
 def checks_line(checks: Iterable[Mapping[str, Any]]) -> str:
     """Every check of `checks.json` with its value, and whether it holds; lines as wide as fit."""
     lines: list[str] = []
     for check in checks:
-        words = f"{check['name']} {number(check['value'])} {'ok' if check['ok'] else 'FAILED'}"
+        words = f"{check['name']} {figure(check['value'])} {'ok' if check['ok'] else 'FAILED'}"
         if lines and len(lines[-1]) + len(words) < _LINE:
             lines[-1] += f"   {words}"
         else:
@@ -135,8 +121,6 @@ def strength_table(
         title: Over the names.
         truth: Known values, to be shown beside the estimates.
     """
-    from mixlogit.analysis.words import decimals
-
     columns = ["mean", "sd", "5%", "95%", *(["truth"] if truth is not None else [])]
     rows = []
     for name, row in summary.iterrows():
@@ -221,8 +205,6 @@ def maximum_table(found: "pd.DataFrame") -> str:
     Args:
         found: One row a parameter, with columns estimate, se and se_sandwich.
     """
-    from mixlogit.analysis.words import decimals
-
     columns = ["estimate", "se", "sandwich se"]
     rows = []
     for name, row in found.iterrows():
@@ -238,6 +220,4 @@ def _words(name: Any) -> str:
     if isinstance(name, tuple):
         column, label, kind = name
         return f"{label} ({column}): {_words(kind)}"
-    from mixlogit.analysis.words import parameter
-
     return parameter(str(name))

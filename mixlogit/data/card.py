@@ -93,12 +93,12 @@ def _length(data: Comparisons) -> dict[str, float | None]:
     }
 
 
-def _panels(data: Comparisons | ChoiceSets) -> int:
+def _panels(data: Comparisons | ChoiceSets | Streamed) -> int:
     """Respondents with two comparisons or more."""
     return 0 if data.respondent is None else int((data.respondent.counts() >= 2).sum())
 
 
-def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
+def _strength(data: Comparisons | Streamed, several: int) -> tuple[bool, str]:
     if data.kind == "texts":
         return False, (
             'Texts alone: "mixlogit align" learns it with a policy; "mixlogit margins" makes '
@@ -117,7 +117,7 @@ def _strength(data: Comparisons, several: int) -> tuple[bool, str]:
     return True, f"{have}: they identify the spread of strength."
 
 
-def _taste(data: Comparisons, several: int) -> tuple[bool, str]:
+def _taste(data: Comparisons | Streamed, several: int) -> tuple[bool, str]:
     if data.kind in ("margin", "texts"):
         return False, "Given margins fix one direction for all: taste needs items or features."
     if several < 2:

@@ -63,6 +63,8 @@ def codes(column: Column) -> Coded:
     if wrong:
         return Coded(np.full(len(column), -1, dtype=np.int64), (), tuple(wrong))
     at, values = dictionary(column)
+    if pa.types.is_integer(values.type):
+        values = values.cast(pa.string())
     names = values.to_pylist()
     return _coded(at, names if is_text(values.type) else [_name(value) for value in names])
 

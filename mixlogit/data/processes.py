@@ -1,7 +1,6 @@
 """The processes of `torchrun`: who is who, what they wait for and what they tell each other."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, distributed
 
 from mixlogit.errors import MixlogitError, OtherProcess
+from mixlogit.run import n_processes
 
 __all__ = ["Processes", "processes"]
 
@@ -63,18 +63,20 @@ class Processes:
 
     def gather(self, value: Any) -> list[Any]:
         """A value of every process, in the order of their ranks; it must be one that JSON has."""
+        return list(self.in_turn(value))
+
+    def in_turn(self, value: Any) -> Iterator[Any]:
+        """The same one after the other, for values too large to hold them all; to be used up."""
         if self.count == 1:
-            return [value]
-        told = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
-        sizes = [torch.zeros(1, dtype=torch.int64) for _ in range(self.count)]
-        distributed.all_gather(sizes, torch.tensor([len(told)]))
-        room = max(int(size) for size in sizes)
-        parts = [torch.empty(room, dtype=torch.uint8) for _ in range(self.count)]
-        distributed.all_gather(parts, torch.nn.functional.pad(told, (0, room - len(told))))
-        return [
-            json.loads(part[: int(size)].numpy().tobytes())
-            for part, size in zip(parts, sizes, strict=True)
-        ]
+            yield value
+            return
+        own = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        for rank in range(self.count):
+            size = torch.tensor([len(own)])
+            distributed.broadcast(size, rank)
+            told = own if rank == self.rank else torch.empty(int(size), dtype=torch.uint8)
+            distributed.broadcast(told, rank)
+            yield json.loads(told.numpy().tobytes())
 
     @contextmanager
     def leading(self) -> Iterator[None]:
@@ -124,7 +126,7 @@ class Processes:
 @contextmanager
 def processes() -> Iterator[Processes]:
     """The processes that `torchrun` started, or this one alone."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = n_processes()
     if count == 1:
         yield Processes()
         return

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from mixlogit.data.processes import Processes
 from mixlogit.data.table import Names, Table
@@ -66,9 +65,9 @@ class Appearances:
         """Give the names of all processes common codes; the new code of each old one."""
         if group.count == 1:
             return np.arange(len(self))
-        told = group.gather([list(self.code), list(self._files), *self._places])
+        told = [list(self.code), list(self._files), *self._places]
         first: dict[str, tuple[str, int]] = {}
-        for names, files, at, rows in told:
+        for names, files, at, rows in group.in_turn(told):
             for name, where, row in zip(names, at, rows, strict=True):
                 place = files[where], row
                 first[name] = min(first.get(name, place), place)
@@ -146,8 +145,8 @@ class Scan:
         for codes, size in zip(levels.values(), sizes, strict=True):
             key = key * size + codes
         keys, inverse = np.unique(key, return_inverse=True)
-        codes = np.stack(np.unravel_index(keys, sizes), axis=1)
-        found = [self.cells.setdefault(tuple(row), len(self.cells)) for row in codes.tolist()]
+        rows = zip(*(part.tolist() for part in np.unravel_index(keys, sizes)), strict=True)
+        found = [self.cells.setdefault(row, len(self.cells)) for row in rows]
         return np.array(found, dtype=np.int64)[inverse]
 
     def _count(self, who: Ints, cell: Ints) -> None:
@@ -168,16 +167,11 @@ class Scan:
         self.cells = {cell: k for k, cell in enumerate(every)}
         counts = np.zeros((len(self.respondents), len(every)), dtype=np.int64)
         if len(names):
-            counts[np.ix_(names, [self.cells[cell] for cell in old])] = self.counts
-        group.add(_shared(counts))
+            places = np.array([self.cells[cell] for cell in old])
+            counts[np.ix_(names, places)] = self.counts
+        group.add(torch.from_numpy(counts))
         self.counts = counts
         told = group.gather([self.votes, self.ties, self.against, self.squares, *self.sizes])
         votes, ties, against, squares, small, large = zip(*told, strict=True)
         self.votes, self.ties, self.against = sum(votes), sum(ties), sum(against)
         self.squares, self.sizes = sum(squares), (min(small), max(large))
-
-
-def _shared(values: NDArray[Any]) -> Any:
-    import torch
-
-    return torch.from_numpy(values)

@@ -1,32 +1,28 @@
 """`streamed`: votes with given margins that are read in blocks, as often as needed, never held."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Unpack
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mixlogit.data.build import read_columns
 from mixlogit.data.columns import Roles, resolve
-from mixlogit.data.comparisons import Comparisons, Dropped, Finding, Labels
-from mixlogit.data.feed import Feed
-from mixlogit.data.findings import streamed_findings, zero_margins
+from mixlogit.data.comparisons import Comparisons, Finding, Labels
+from mixlogit.data.findings import streamed_findings
 from mixlogit.data.load import LoadColumns, with_counts
 from mixlogit.data.outcomes import OutcomeLabels, outcome_labels
-from mixlogit.data.problems import BadRows, in_one_line, nothing_left, sift
+from mixlogit.data.problems import BadRows, in_one_line
 from mixlogit.data.processes import Processes
-from mixlogit.data.rows import Rows
-from mixlogit.data.scan import Block, Scan
+from mixlogit.data.scan import Block
 from mixlogit.data.source import source_of_table
 from mixlogit.data.stream import open_feed
-from mixlogit.errors import DataError, UsageError
+from mixlogit.data.vote_reader import Progress, VoteReader
+from mixlogit.errors import UsageError
 
 __all__ = ["Streamed", "Tally", "drawn_respondents", "streamed"]
 
-Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all (0: unknown)
 PART = 60_000  # votes that are kept, of random respondents
 
 
@@ -101,7 +97,7 @@ class Streamed:
     kind, items, feature_names = "margin", (), ()
     n_components, length, grade = 0, None, None
 
-    def __init__(self, reader: "_Reader", progress: Progress | None = None) -> None:
+    def __init__(self, reader: VoteReader, progress: Progress | None = None) -> None:
         self._reader, self.processes = reader, reader.processes
         self.source, self.columns = reader.feed.name, reader.roles.to_dict()
         self.words = reader.words
@@ -119,7 +115,7 @@ class Streamed:
         self.largest = scan.sizes[1]
         told = reader.feed.sha256() if self.processes.first and reader.feed.files else None
         self.source_sha256: str | None = self.processes.gather(told)[0]
-        self.part, self.part_cell = self._keep_part()
+        self.part, self.part_cell = self._keep_part(progress)
         self.warnings: tuple[Finding, ...] = streamed_findings(self, scan)
 
     def _sizes(self, column: int, n_labels: int) -> Tensor:
@@ -160,25 +156,19 @@ class Streamed:
             who, cell = self._scan.place(block)
             yield block, torch.from_numpy(who), torch.from_numpy(cell)
 
-    def _keep_part(self) -> tuple[Comparisons, Tensor]:
+    def _keep_part(self, progress: Progress | None) -> tuple[Comparisons, Tensor]:
         """The votes that are kept, and their cells."""
         kept = drawn_respondents(self.respondent.sizes, PART, 0)
         found: list[list[Any]] = []
         with self.processes.together():
-            for block, who, cell in self.blocks():
-                mine = kept[who].numpy()
-                table = block.table.keep(mine)
-                assert table.margin is not None
-                weight = np.ones(len(table.margin)) if table.weight is None else table.weight
-                columns = (block.rows[mine], table.margin, table.outcome, weight)
-                parts = [*columns, who.numpy()[mine], cell.numpy()[mine]]
-                rows = zip(*(part.tolist() for part in parts), strict=True)
-                found += [[block.file, *row] for row in rows]
+            for block, who, cell in self.blocks(progress, "keeping a part"):
+                found += _rows(block, who, cell, kept[who])
         every = sorted(
             (row for rows in self.processes.gather(found) for row in rows), key=lambda r: r[:2]
         )
-        _, _, margin, outcome, weight, who, cell = zip(*every, strict=True)
-        at = torch.tensor(cell)
+        columns: list[tuple[Any, ...]] = list(zip(*every, strict=True))
+        margin, outcome, weight, respondent, place = columns[2:]
+        at = torch.tensor(place)
         groups = {
             name: Labels(self.level[at, k], group.labels)
             for k, (name, group) in enumerate(self.groups.items())
@@ -187,7 +177,7 @@ class Streamed:
         part = Comparisons(
             outcome=torch.tensor(outcome, dtype=torch.float64),
             margin=torch.tensor(margin, dtype=torch.float64),
-            respondent=Labels(torch.tensor(who), self.respondent.labels),
+            respondent=Labels(torch.tensor(respondent), self.respondent.labels),
             groups=groups,
             weight=torch.tensor(weight, dtype=torch.float64) if weighted else None,
             source=self.source,
@@ -196,75 +186,14 @@ class Streamed:
         return part, at
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Reads and checks the votes, block by block, as often as wanted."""
-
-    feed: Feed
-    roles: Roles
-    words: dict[str, str]
-    counted: LoadColumns
-    bad_rows: BadRows
-    processes: Processes
-
-    def blocks(self, progress: Progress | None, stage: str) -> Iterator[Block]:
-        """The blocks of this process, without what was dropped."""
-        for block, _ in self._read(progress, stage):
-            yield block
-
-    def _read(
-        self, progress: Progress | None, stage: str
-    ) -> Iterator[tuple[Block, tuple[Dropped, ...]]]:
-        group, done = self.processes, 0
-        names = [name for name in self.feed.schema.names if name in self._wanted()]
-        with in_one_line():
-            for covered, raw in self.feed.share(names, self.feed.block, group.rank, group.count):
-                source, _, _ = with_counts(raw, self.counted, None)
-                rows = Rows(source, self.roles)
-                table = read_columns(rows, self.roles, self.words)
-                among = partial(_among, covered, self.feed.n_rows)
-                keep, dropped = sift(source, rows.problems, self.bad_rows, among)
-                (part,) = source.parts
-                number = np.arange(1, part.n + 1) if part.rows is None else part.rows
-                if keep is not None:
-                    table, number = table.keep(keep), number[keep]
-                done += covered
-                if progress is not None:
-                    total = (self.feed.n_rows or 0) // group.count
-                    progress(stage, min(done, total) if total else done, total)
-                yield Block(table, part.file, number), dropped
-
-    def _wanted(self) -> set[str]:
-        """The columns to read."""
-        roles = self.roles
-        votes = [str(name) for role, name in self.counted.items() if role.startswith("votes_")]
-        single = [roles.margin, roles.outcome, roles.respondent, roles.weight]
-        return {name for name in (*single, *roles.groups, *votes) if name}
-
-    def scan(self, progress: Progress | None) -> tuple[Scan, tuple[Dropped, ...]]:
-        """Count everything, in all processes."""
-        scan, dropped = Scan.of(self.roles.groups), list[Dropped]()
-        with self.processes.together():
-            for block, bad in self._read(progress, "counting"):
-                scan.add(block)
-                dropped += bad
-        told = self.processes.gather([vars(one) for one in dropped])
-        every = [Dropped(**one) for part in told for one in part]
-        every.sort(key=lambda one: (one.file, one.row))
-        scan.merge(self.processes)
-        self._refuse_nothing(scan, tuple(every))
-        return scan, tuple(every)
-
-    def _refuse_nothing(self, scan: Scan, dropped: tuple[Dropped, ...]) -> None:
-        """Refuse data of which nothing is left, and data that say nothing."""
-        name = self.feed.name
-        if not scan.votes and dropped:
-            what = f"no row is left, all {len(dropped):,} are malformed"
-            raise nothing_left(name, dropped, what)
-        if not scan.votes:
-            raise DataError(f"{name}: no rows, only column names.", file=name)
-        if not scan.sizes[1]:
-            raise zero_margins(name, scan.votes, str(self.roles.margin))
+def _rows(block: Block, who: Tensor, cell: Tensor, kept: Tensor) -> list[list[Any]]:
+    """File, row, margin, outcome, weight, respondent and cell of the votes to keep."""
+    table, rows = block.table.keep(kept.numpy()), block.rows[kept.numpy()]
+    assert table.margin is not None
+    weight = np.ones(len(rows)) if table.weight is None else table.weight
+    columns = rows, table.margin, table.outcome, weight, who[kept], cell[kept]
+    found = zip(*(column.tolist() for column in columns), strict=True)
+    return [[block.file, *row] for row in found]
 
 
 def streamed(
@@ -317,7 +246,7 @@ def streamed(
         roles = replace(resolve(table, **named), prompt=None, chosen=None, rejected=None)
         _refuse_roles(roles)
         votes: Any = {k: name for k, name in columns.items() if k.startswith("votes_")}
-        reader = _Reader(feed, roles, outcome_labels(words), votes, bad_rows, alone)
+        reader = VoteReader(feed, roles, outcome_labels(words), votes, bad_rows, alone)
         return Streamed(reader, progress)
 
 
@@ -335,8 +264,3 @@ def _refuse_roles(roles: Roles) -> None:
         )
     if roles.grade is not None:
         raise UsageError("Streamed votes have no grades: load them whole (--no-stream).")
-
-
-def _among(covered: int, n_rows: int | None) -> str:
-    """Which rows a message counts: all of them, or those read together."""
-    return "" if covered == n_rows else f" of the {covered:,} nearest"

@@ -4,7 +4,7 @@ from mixlogit.run.config import check_config, config_sha256, load_config
 from mixlogit.run.folder import RunFolder, versions
 from mixlogit.run.lock import run_lock
 from mixlogit.run.manifest import fault_of, refuse_damage, write_manifest
-from mixlogit.run.resources import is_first_process, peak_memory_mb
+from mixlogit.run.resources import is_first_process, n_processes, peak_memory_mb
 from mixlogit.run.training import GrowingRun
 from mixlogit.run.write import (
     disk_full,
@@ -26,6 +26,7 @@ __all__ = [
     "is_first_process",
     "json_ready",
     "load_config",
+    "n_processes",
     "peak_memory_mb",
     "refuse_damage",
     "replacing",

@@ -3,7 +3,7 @@
 import os
 import sys
 
-__all__ = ["is_first_process", "peak_memory_mb"]
+__all__ = ["is_first_process", "n_processes", "peak_memory_mb"]
 
 
 def is_first_process() -> bool:
@@ -14,6 +14,16 @@ def is_first_process() -> bool:
         True
     """
     return os.environ.get("RANK", "0") == "0"
+
+
+def n_processes() -> int:
+    """How many processes `torchrun` started; 1 without it.
+
+    Example:
+        >>> n_processes()
+        1
+    """
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def peak_memory_mb() -> float | None:

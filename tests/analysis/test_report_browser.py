@@ -11,6 +11,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 import mixlogit as ml
 from mixlogit.analysis import report
+from mixlogit.data import data_record
+from mixlogit.run import write_json
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HOSTILE = "</title></svg><script>document.title='run'</script><img src=https://x.test/a>"
@@ -50,6 +52,37 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     posterior = ml.fit(data, by=[column], evidence=False, draws=200, inference="laplace")
     posterior.save(folder / "<b onclick=alert(1)>")
     return report(folder / "<b onclick=alert(1)>")
+
+
+@pytest.fixture(scope="module")
+def quoting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run whose hostile texts are shown."""
+    folder = tmp_path_factory.mktemp("texts")
+    made = ml.simulate(200, 20, seed=1).frame
+    made["prompt"] = "</dd></dl>" + HOSTILE
+    made["chosen"] = "\u202egnp.\x00" + HOSTILE * 60
+    made["rejected"] = "<style>*{display:none}</style><iframe src=https://x.test></iframe>"
+    made.to_json(folder / "votes.jsonl", orient="records", lines=True)
+    data = ml.load(folder / "votes.jsonl")
+    ml.fit(data, "fixed", evidence=False, draws=200, inference="laplace").save(folder / "run")
+    write_json(folder / "run" / "data.json", data_record(data))
+    write_json(folder / "run" / "config.yaml", {"data": str(folder / "votes.jsonl")})
+    return report(folder / "run", show_text=True)
+
+
+def test_hostile_texts_are_inert(browser: Any, quoting: Path) -> None:
+    browser.get_log("performance")
+    browser.get(quoting.as_uri())
+    assert browser.get_log("browser") == []
+    assert requests(browser) == [quoting.as_uri()]
+    count = "return document.querySelectorAll('script, img, iframe, dl style').length"
+    assert browser.execute_script(count) == 0
+    shown = browser.find_element("id", "surprising").text
+    assert "</dd></dl></title></svg><script>document.title='run'</script>" in shown
+    assert "<style>*{display:none}</style><iframe src=https://x.test></iframe>" in shown
+    assert "\u202e" not in shown
+    assert "characters in all)" in shown
+    assert len(browser.find_elements("css selector", ".quote dd")) == 30
 
 
 @pytest.mark.parametrize("width", [375, 1280], ids=["phone", "laptop"])

@@ -33,7 +33,12 @@ def test_random_tastes(sets: ml.ChoiceSets, tmp_path: Path) -> None:
             "Strength may differ between respondents here (lognormal).",
             "Tastes may differ in x0 (normal).",
         ]
-        population, people = section.tables
+        population, people, measures = section.tables
+        assert [row[0] for row in measures.rows][:3] == [
+            "relative disagreement over the comparisons",
+            "share of disagreement that is taste",
+            "share that prefers what most do not",
+        ]
         named = posterior.summary()
         assert [row[0] for row in population.rows] == ["mean of x0", "sd of x0", "mean of x1"]
         assert float(population.rows[1][1]) == pytest.approx(named.loc["sd[x0]", "mean"], 0.01)

@@ -46,8 +46,22 @@ def test_folds_read_the_votes_again(runs, say, tmp_path):
     assert result["folds"] == 2
     assert result["models"][1]["votes_difference"] < 0
     assert result["verdict"]["heterogeneity"] == "strength"
-    assert json.loads((tmp_path / "both" / "summary.json").read_text()) == result
-    assert "2 folds" in (tmp_path / "both" / "summary.txt").read_text()
+    assert json.loads((tmp_path / "both" / "comparison.json").read_text()) == result
+    assert "2 folds" in (tmp_path / "both" / "comparison.txt").read_text()
+    page = (tmp_path / "both" / "report.html").read_text()
+    assert "<title>both: comparison of fits</title>" in page
+    assert "Strength: respondents differ in how strongly they prefer what all prefer." in page
+    assert "Held-out votes of known respondents, 2 folds" in page
+    assert (
+        'aria-label="Elpd of 2 fits of these votes against the best, nats: lognormal 0.0' in page
+    )
+    code, out, _ = say("report", tmp_path / "both", "--json")
+    assert (code, json.loads(out)["run"]) == (0, str(tmp_path / "both"))
+    code, _, err = say("report", tmp_path / "both", "--show-text")
+    assert (code, err.strip()) == (
+        2,
+        f"{tmp_path / 'both'} is a comparison, which has no texts; report one of its runs.",
+    )
 
 
 def test_votes_that_have_changed(runs, say, tmp_path):
@@ -85,10 +99,11 @@ def test_a_grid_of_fits(runs, say, tmp_path):
     assert result["run"] == str(grid)
     assert {row["run"] for row in result["models"]} == {str(grid / "fixed"), str(grid / "gamma")}
     assert result["verdict"]["heterogeneity"] == "strength"
-    assert json.loads((grid / "compare.json").read_text()) == result
-    assert "Strength: respondents differ" in (grid / "compare.txt").read_text()
+    assert json.loads((grid / "comparison.json").read_text()) == result
+    assert "Strength: respondents differ" in (grid / "comparison.txt").read_text()
     page = (grid / "gamma" / "report.html").read_text()
-    assert "Elpd of 2 fits of these votes against the best of them." in page
+    assert "Elpd of 2 fits of these votes against the best, nats: gamma 0.0" in page
+    assert "comparison of fits</title>" in (grid / "report.html").read_text()
     config = grid / "gamma" / "config.yaml"
     again = ["--config", config, "--overwrite", "--quiet", "--no-report"]
     code, _, _ = say("fit", runs[2], *again)

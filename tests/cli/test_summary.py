@@ -1,12 +1,9 @@
 """The text of a run: counts, numbers and tables."""
 
-import math
-
 import pandas as pd
-import pytest
 import torch
 
-from mixlogit.cli.summary import checks_line, data_line, number, plural, strength_table
+from mixlogit.cli.summary import checks_line, data_line, plural, strength_table
 from mixlogit.data import Comparisons, Labels
 
 
@@ -28,23 +25,6 @@ def test_data_line_says_everything() -> None:
 def test_data_line_of_the_least() -> None:
     data = Comparisons(outcome=torch.ones(1), features=torch.ones(1, 1), feature_names=("x",))
     assert data_line(data) == "1 comparison, 1 feature"
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0.0, "0.00"),
-        (0.004, "4e-3"),
-        (-2.6e-7, "-3e-7"),
-        (0.314, "0.31"),
-        (65_340.4, "65,340"),
-        (math.nan, "unknown"),
-        (math.inf, "unknown"),
-        (None, "unknown"),
-    ],
-)
-def test_numbers(value: float | None, words: str) -> None:
-    assert number(value) == words
 
 
 def test_counts() -> None:

@@ -174,6 +174,7 @@ def test_summary_and_record(margins):
         "arguments",
         "data_sha256",
         "elpd",
+        "elpd_vote",
         "evidence",
         "identified",
         "log_evidence",

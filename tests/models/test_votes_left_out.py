@@ -53,7 +53,9 @@ def enumerated(problem, predictor, row):
 def test_one_vote_by_enumeration(lapse, long, monkeypatch):
     """From the table, and from nodes, as panels too long for it go."""
     if long:
-        monkeypatch.setattr(module, "bends_fast", lambda table: torch.ones(8).bool())
+        monkeypatch.setattr(
+            module, "bends_fast", lambda table: torch.ones(len(table.block)).bool()
+        )
     data = ml.simulate(40, 8, cv=0.8, ties=0.2, seed=3).comparisons()
     problem, predictor = predictor_of(data, lapse=lapse)
     found = vote_log_likelihood(problem, predictor, torch.arange(40), single=True)

@@ -24,7 +24,7 @@ FIT = [
     *("run.json", "strength.json", "strength.png", "strength.safetensors", "strength.svg"),
     *("strengths.parquet", "summary.json", "summary.txt"),
 ]
-GRID = ["compare.json", "compare.txt", "manifest.json"]
+GRID = ["comparison.json", "comparison.txt", "manifest.json"]
 ALIGN = [*FIT, "alignment.json", "margins.parquet"]
 POLICY = [
     *("README.md", "config.json", "generation_config.json", "model.safetensors"),
