@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from agreement import NATS, SHIFT, SPREAD, cost, disagreement, exponent, ratio
@@ -94,6 +95,8 @@ def _strength(results: dict[str, Any], kind: str) -> Iterable[str]:
         if f"{kind}-{size}" in results:
             yield f"{words[0].upper()}{words[1:]}:\n"
             yield _table(STRENGTH_HEAD, _entries(results[f"{kind}-{size}"]["found"]))
+            if "note" in results[f"{kind}-{size}"]:
+                yield results[f"{kind}-{size}"]["note"] + "\n"
 
 
 def _against_maximum(results: dict[str, Any]) -> str:
@@ -143,7 +146,7 @@ def _alignment(found: dict[str, Any]) -> Iterable[list[str]]:
         to_fixed = [1 / share for share in pairs["fixed"]]
         yield [
             name,
-            _number(1000 * sorted(taken)[len(taken) // 2]),
+            _number(1000 * median(taken)),
             _number(peak[name]) if name in peak else "-",
             _spread(_middle(to_fixed)),
             f"**{_spread(_middle(pairs['TRL, plain DPO']))}**",
@@ -151,8 +154,7 @@ def _alignment(found: dict[str, Any]) -> Iterable[list[str]]:
 
 
 def _middle(values: list[float]) -> tuple[float, float, float]:
-    ordered = sorted(values)
-    return ordered[len(ordered) // 2], ordered[0], ordered[-1]
+    return median(values), min(values), max(values)
 
 
 def _margins(found: list[dict[str, Any]]) -> Iterable[list[str]]:
@@ -202,7 +204,9 @@ GROWTH_HEAD = [
 ]
 GROWTH = """`benchmarks/growth.py`, with `--full` for the long ones; each size in a process of its
 own, everything else as said. The exponent is the slope of log cost over log size, over all sizes
-of the row.
+of the row; what a call costs at any size flattens it. From some 50 votes a respondent likelihoods
+are narrower than the grid, and each respondent is integrated on nodes of its own: that is the step
+in the first row, after which votes cost next to nothing.
 """
 
 
