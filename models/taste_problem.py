@@ -191,11 +191,6 @@ class TasteProblem:
         return ()
 
     @property
-    def whole(self) -> Any:
-        """All judgements of the fit: they are never read in parts."""
-        return self.data
-
-    @property
     def context_values(self) -> None:
         """Covariates of comparisons: none."""
 

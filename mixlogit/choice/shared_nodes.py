@@ -61,7 +61,7 @@ class SharedNodes:
         """Whether pairs of items are few enough."""
         if rows.first is None or rows.second is None or rows.context is not None:
             return False
-        pairs = torch.unique(torch.stack([rows.first, rows.second]), dim=1).shape[1]
+        pairs = int(torch.unique(torch.stack([rows.first, rows.second]), dim=1).shape[1])
         n = len(rows.weight)
         return pairs * rows.n_blocks <= n and pairs * len(rows.block) <= _DENSE * n
 

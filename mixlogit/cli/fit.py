@@ -190,8 +190,7 @@ def fit(
     formulas = {"strength": strength_formula, "share": share_formula, "taste": taste_formula}
     asked["covariates"] = read_people(call, formulas, tastes, covariates, random=bool(random))
     call = replace(with_context(call, context_formula), options={**call.options, "family": family})
-    own = {"random": random, "correlated": factors or correlated}
-    own |= {"draws": taste_draws, "sampling": sampling}
+    own = _random_tastes(random, factors or correlated, taste_draws, sampling)
     _refuse_with_sbc(sbc, random=random, tastes=tastes != "1", context_formula=context_formula)
     needs = {"random": random, "tastes": tastes != "1", "strength": strength, "sbc": sbc}
     needs |= {"context_formula": context_formula, "strength_formula": strength_formula}
@@ -206,6 +205,11 @@ def fit(
             refused = {"prior": given, "sbc": sbc, "test": test, "test-fraction": test_fraction}
             return run_maximum(call, asked, own, {**refused, "tastes": tastes != "1"})
         return _posterior(call, {**asked, **more}, own, given, held_out_of, *others)
+
+
+def _random_tastes(random: str, correlated: int, draws: int, sampling: str) -> dict[str, Any]:
+    """The options of random coefficients."""
+    return {"random": random, "correlated": correlated, "draws": draws, "sampling": sampling}
 
 
 def _posterior(
