@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -22,7 +23,7 @@ from mixlogit.cli import main
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # what is simulated is made smaller and what is fitted is fitted faster than the page says
-SMALLER = {"--comparisons": 2000, "--respondents": 200, "--folds": 2}
+SMALLER = {"--comparisons": 2000, "--respondents": 200, "--folds": 2, "--max-steps": 3}
 FASTER = {"fit": ["--no-evidence", "--no-report"], "align": ["--no-report"]}
 SHOWN = {"text", "python", ""}
 
@@ -86,6 +87,15 @@ def write_study(path: Path) -> None:
     frame.set_axis(names, axis=1).to_csv(path, index=False)
 
 
+def write_votes(joined: pa.Table, folder: Path) -> None:
+    """The same votes as two files of texts (howto-align.md)."""
+    frame = joined.to_pandas()
+    frame["topic"] = ["for", "against"] * (len(frame) // 2)
+    frame = frame[["prompt", "chosen", "rejected", "worker", "topic"]]
+    for name, votes in (("votes.jsonl", frame[:40]), ("new-votes.jsonl", frame[40:])):
+        votes.to_json(folder / name, orient="records", lines=True)
+
+
 @pytest.fixture
 def files(shared_data: Path, tmp_path: Path) -> None:
     """What the pages' commands read: votes with texts, a policy and a reference, a study."""
@@ -101,6 +111,7 @@ def files(shared_data: Path, tmp_path: Path) -> None:
         key="arg_id",
     )
     pq.write_table(joined, tmp_path / "debates.parquet")
+    write_votes(joined, tmp_path)
     (tmp_path / "reference").symlink_to(shared_data / "tiny-lm" / "hf")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "reference")
     with torch.no_grad():
@@ -170,3 +181,17 @@ def test_every_family_has_its_row() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Strength families")[2]
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` ", readme, re.MULTILINE)
     assert dict(rows) == {name: family.__name__ for name, family in ml.families().items()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_are_named_exist(page: Path) -> None:
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text(encoding="utf-8")):
+        assert f"\ndef {name}(" in (ROOT / file).read_text(encoding="utf-8"), f"{file}::{name}"
+
+
+def test_every_promise_names_its_tests() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [row for row in text.splitlines() if row.startswith("| ")]
+    promises = [row for row in rows if not row.startswith("| promise |")]
+    assert len(promises) > 20
+    assert [row for row in promises if "`tests/" not in row] == []
