@@ -16,6 +16,15 @@ FAST = {
     ),
     "02_known_truth.py": (["--log-sd", "2"], "fitted after training; the truth is 2"),
     "03_notebook.py": ([], "Strength: respondents differ in how strongly they prefer"),
+    "04_tastes.py": (
+        ["--data", "DATA", "--draws", "100"],
+        "Taste: respondents differ in what they prefer",
+    ),
+    "05_choice_sets.py": (["--data", "DATA", "--households", "60"], "-3888.465"),
+    "06_alignment.py": (
+        ["--people", "3", "--steps", "2", "--data", "DATA", "--output", "RUN"],
+        "Wrote RUN/new",
+    ),
 }
 
 
