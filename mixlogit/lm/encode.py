@@ -121,9 +121,8 @@ def encode(
     Prompt and answer are tokenised together and split where the prompt's own tokens end. Tokens
     that merge across that place belong to the answers, so that both stand behind the same prompt.
     Each answer ends with one end-of-sequence token. Text starts with the tokenizer's special
-    tokens; messages pass its chat template, which writes its own. Special tokens that a text
-    spells out stay text, but for an end-of-sequence token at its end; messages cannot tell them
-    from the template's own. A warning counts both.
+    tokens; messages pass its chat template, which writes its own. Special tokens spelled out in
+    text stay text, but for an end of its own; in messages they cannot be told from the template's own.
 
     Args:
         table: Columns `chosen` and `rejected`, and `prompt` unless the answers hold it (it is
@@ -131,8 +130,8 @@ def encode(
             is text or a list of messages with role and content, all of one type.
         tokenizer: A tokenizer of transformers.
         max_length: Most tokens of a prompt with one answer; None cuts nothing.
-        truncation: What remains of longer ones: `keep_start` cuts the end of answers,
-            `keep_end` the beginning of the prompt (behind a beginning-of-sequence token).
+        truncation: What is cut of longer ones: `keep_start` the end of answers, `keep_end` the
+            beginning of the prompt (behind a beginning-of-sequence token).
         bad_rows: `stop` at the first row that cannot be encoded (a text is empty, a prompt or
             answer leaves the other no room), or `drop` and count such rows.
         source: What messages call the table, or the source that knows its files and rows.
