@@ -121,8 +121,8 @@ def encode(
     Prompt and answer are tokenised together and split where the prompt's own tokens end. Tokens
     that merge across that place belong to the answers, so that both stand behind the same prompt.
     Each answer ends with one end-of-sequence token. Text starts with the tokenizer's special
-    tokens; messages pass its chat template, which writes its own. Special tokens spelled out in
-    text stay text, but for an end of its own; in messages they cannot be told from the template's own.
+    tokens; messages pass its chat template, which writes its own. Those that a text spells out
+    stay text, but for an end at its end; in messages they pass for the template's own.
 
     Args:
         table: Columns `chosen` and `rejected`, and `prompt` unless the answers hold it (it is
