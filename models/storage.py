@@ -10,7 +10,7 @@ import xarray as xr
 from safetensors.numpy import load_file, save_file
 
 from mixlogit.errors import StorageError
-from mixlogit.run import refuse_damage, write_json, write_parquet
+from mixlogit.run import refuse_damage, replacing, write_json, write_parquet
 
 __all__ = ["read_posterior", "write_posterior"]
 
@@ -30,7 +30,9 @@ def write_posterior(
         for node in tree.subtree
         if node.data_vars
     }
-    tree.to_netcdf(folder / "posterior.nc", engine="h5netcdf", encoding=encoding)
+    content = tree.to_netcdf(engine="h5netcdf", encoding=encoding)
+    with replacing(folder / "posterior.nc") as temporary:  # HDF5 crashes where the disk is full
+        temporary.write_bytes(content)
     posterior = tree["posterior"].to_dataset()
     tensors = {
         str(name): np.ascontiguousarray(posterior[name].mean(("chain", "draw")).to_numpy())

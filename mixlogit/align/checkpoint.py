@@ -16,6 +16,9 @@ from mixlogit.run.write import storage_error
 
 __all__ = ["newest_whole", "reading", "writing"]
 
+# what torch.save says of a disk that is full, without the system's number and words
+_TORCH_SAVE = ("inline_container", "iostream error")
+
 
 @contextmanager
 def reading(folder: str | Path | None) -> Iterator[None]:
@@ -74,8 +77,8 @@ def writing(folder: str | Path) -> Iterator[None]:
         yield
     except Exception as error:
         reason = disk_full(error)
-        if reason is None and "inline_container" in str(error):
-            reason = os.strerror(errno.ENOSPC)  # torch.save keeps neither number nor words
+        if reason is None and any(words in str(error) for words in _TORCH_SAVE):
+            reason = os.strerror(errno.ENOSPC)
         if reason is None:
             raise
         earlier = [whole for whole in _by_step(folder.parent) if whole != folder]

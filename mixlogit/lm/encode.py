@@ -12,6 +12,7 @@ from mixlogit.data.problems import BadRows, Faults, sift
 from mixlogit.data.source import Source, source_of_table
 from mixlogit.errors import DataWarning, UsageError
 from mixlogit.lm.encoded import Encoded
+from mixlogit.lm.specials import Specials
 from mixlogit.lm.templates import Whole, whole_texts
 
 if TYPE_CHECKING:
@@ -42,16 +43,24 @@ class EncodingCounts:
             chat template) joins its end with the start of an answer.
         truncated: Comparisons of which tokens were cut off.
         dropped: Comparisons left out, with row, column and reason.
+        spelled: Comparisons whose texts spell out special tokens, which are read as text.
+        special: The same, where tokenizer or chat template makes special tokens of them.
+        first_spelled: The first of `spelled`: file, row and token.
+        first_special: The first of `special`.
 
     Example:
-        >>> EncodingCounts(rows=3, merged=1) + EncodingCounts(rows=2)
-        EncodingCounts(rows=5, merged=1, truncated=0, dropped=())
+        >>> (EncodingCounts(rows=3, merged=1) + EncodingCounts(rows=2)).rows
+        5
     """
 
     rows: int = 0
     merged: int = 0
     truncated: int = 0
     dropped: tuple[Dropped, ...] = ()
+    spelled: int = 0
+    special: int = 0
+    first_spelled: str = ""
+    first_special: str = ""
 
     def __add__(self, other: "EncodingCounts") -> "EncodingCounts":
         return EncodingCounts(
@@ -59,6 +68,10 @@ class EncodingCounts:
             self.merged + other.merged,
             self.truncated + other.truncated,
             self.dropped + other.dropped,
+            self.spelled + other.spelled,
+            self.special + other.special,
+            self.first_spelled or other.first_spelled,
+            self.first_special or other.first_special,
         )
 
     @property
@@ -68,11 +81,15 @@ class EncodingCounts:
             "merged": "the prompt's last tokens merge with an answer's first ones: the prompt "
             "ends before them",
             "truncated": "tokens were cut off to fit the length allowed",
+            "spelled": f"texts spell out special tokens ({self.first_spelled}): they are read "
+            "as text",
+            "special": f"texts spell out special tokens ({self.first_special}): the model reads "
+            "them as such, as if the writer had ended or begun a turn. Look at these rows",
         }
         return tuple(
             Finding(name, n, f"In {n:,} of {self.rows:,} comparisons {said[name]}.")
-            for name, n in (("merged", self.merged), ("truncated", self.truncated))
-            if n
+            for name in said
+            if (n := getattr(self, name))
         )
 
 
@@ -85,6 +102,8 @@ class _Ids:
     chosen: Tokens
     rejected: Tokens
     merged: bool
+    special: str
+    read_as_text: bool
     truncated: bool = False
 
 
@@ -102,7 +121,8 @@ def encode(
     Prompt and answer are tokenised together and split where the prompt's own tokens end. Tokens
     that merge across that place belong to the answers, so that both stand behind the same prompt.
     Each answer ends with one end-of-sequence token. Text starts with the tokenizer's special
-    tokens; messages pass its chat template, which writes its own.
+    tokens; messages pass its chat template, which writes its own. Those that a text spells out
+    stay text, but for an end at its end; in messages they pass for the template's own.
 
     Args:
         table: Columns `chosen` and `rejected`, and `prompt` unless the answers hold it (it is
@@ -110,8 +130,8 @@ def encode(
             is text or a list of messages with role and content, all of one type.
         tokenizer: A tokenizer of transformers.
         max_length: Most tokens of a prompt with one answer; None cuts nothing.
-        truncation: What remains of longer ones: `keep_start` cuts the end of answers,
-            `keep_end` the beginning of the prompt (behind a beginning-of-sequence token).
+        truncation: What is cut of longer ones: `keep_start` the end of answers, `keep_end` the
+            beginning of the prompt (behind a beginning-of-sequence token).
         bad_rows: `stop` at the first row that cannot be encoded (a text is empty, a prompt or
             answer leaves the other no room), or `drop` and count such rows.
         source: What messages call the table, or the source that knows its files and rows.
@@ -138,16 +158,41 @@ def encode(
     where = source if isinstance(source, Source) else source_of_table(table, source)
     faults = Faults()
     wholes, kind = whole_texts(table, tokenizer, faults, where.name)
-    ids = _tokens(wholes, tokenizer, _start(tokenizer) if kind == "text" else [], faults)
+    ids = _tokens(wholes, tokenizer, kind, faults)
     if max_length is not None:
         ids = _fitted(ids, max_length, truncation, tokenizer.bos_token_id, faults)
     _, dropped = sift(where, faults.problems(), bad_rows)
-    done = sum(i.merged for i in ids), sum(i.truncated for i in ids)
-    counts = EncodingCounts(table.num_rows, *done, dropped)
+    counts = _counts(ids, table.num_rows, dropped, where)
     for finding in counts.findings:
         warnings.warn(f"{where.name}: {finding.message}", DataWarning, stacklevel=2)
     answers = [i.chosen for i in ids], [i.rejected for i in ids]
     return Encoded([i.prompt for i in ids], *answers, [i.row for i in ids]), counts
+
+
+def _counts(
+    ids: list[_Ids], rows: int, dropped: tuple[Dropped, ...], where: Source
+) -> EncodingCounts:
+    told = [each for each in ids if each.special]
+    spelled, special = (
+        [i for i in told if i.read_as_text is as_text] for as_text in (True, False)
+    )
+
+    def first(found: list[_Ids]) -> str:
+        if not found:
+            return ""
+        file, row = where.locate(found[0].row)
+        return f'{file}, row {row}: "{found[0].special}"'
+
+    return EncodingCounts(
+        rows,
+        sum(i.merged for i in ids),
+        sum(i.truncated for i in ids),
+        dropped,
+        len(spelled),
+        len(special),
+        first(spelled),
+        first(special),
+    )
 
 
 def _check(tokenizer: "PreTrainedTokenizerBase", max_length: int | None, truncation: str) -> None:
@@ -171,19 +216,22 @@ def _start(tokenizer: "PreTrainedTokenizerBase") -> Tokens:
 
 
 def _tokens(
-    wholes: list[Whole], tokenizer: "PreTrainedTokenizerBase", start: Tokens, faults: Faults
+    wholes: list[Whole], tokenizer: "PreTrainedTokenizerBase", kind: str, faults: Faults
 ) -> list[_Ids]:
     """Every distinct text tokenised once, in one call, and split into prompt and answers."""
     texts = list(dict.fromkeys(t for w in wholes for t in (w.prompt, w.chosen, w.rejected)))
     if not texts:
         return []
+    spelled = kind == "text" and any(whole.special for whole in wholes)
     made = tokenizer(
         texts,
         add_special_tokens=False,
+        **({"split_special_tokens": True} if spelled else {}),  # not every tokenizer takes it
         return_attention_mask=False,
         return_token_type_ids=False,
         verbose=False,  # it would warn of texts that are longer than the model takes
     )
+    start, specials = _start(tokenizer) if kind == "text" else [], Specials(tokenizer).ids
     ids = {text: start + tokens for text, tokens in zip(texts, made["input_ids"], strict=True)}
     eos = tokenizer.eos_token_id
     found = []
@@ -202,7 +250,10 @@ def _tokens(
             faults.note(whole.row, empty[0], f"{empty[0]} has no tokens", "Answers need some.")
         else:
             merged = whole.moved or n < len(prompt)
-            found.append(_Ids(whole.row, prompt[:n], chosen, rejected, merged))
+            said = [*both[0][len(start) :], *both[1][len(start) :]]
+            as_text = spelled and specials.isdisjoint(said)
+            each = _Ids(whole.row, prompt[:n], chosen, rejected, merged, whole.special, as_text)
+            found.append(each)
     return found
 
 

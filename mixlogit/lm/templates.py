@@ -1,7 +1,7 @@
 """Comparisons as whole texts: each answer with its prompt in front, as the tokenizer reads it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from mixlogit.data.prefix import common_length
 from mixlogit.data.problems import Faults
 from mixlogit.data.values import is_text, plain, printable, type_kind
 from mixlogit.errors import DataError, UsageError
+from mixlogit.lm.specials import Specials
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +37,7 @@ class Whole:
         rejected: The prompt and the rejected answer.
         moved: Whether the chat template writes the prompt's end differently in front of an
             answer, so that the prompt ends earlier than by itself.
+        special: A special token of the tokenizer that somebody's words spell out, if any do.
     """
 
     row: int
@@ -43,12 +45,15 @@ class Whole:
     chosen: str
     rejected: str
     moved: bool = False
+    special: str = ""
 
 
 def whole_texts(
     table: pa.Table, tokenizer: "PreTrainedTokenizerBase", faults: Faults, name: str
 ) -> tuple[list[Whole], str]:
     """Every row of a table as whole texts; rows that cannot be are noted.
+
+    An end-of-sequence token that is written at the end of a text is left off.
 
     Args:
         table: Columns chosen and rejected, and prompt unless the answers hold it: text, or
@@ -74,6 +79,7 @@ def whole_texts(
     chosen, rejected = table["chosen"].to_pylist(), table["rejected"].to_pylist()
     explicit = "prompt" in table.column_names
     prompts = table["prompt"].to_pylist() if explicit else [None] * table.num_rows
+    specials, eos = Specials(tokenizer), str(tokenizer.eos_token)
     wholes = []
     for row, parts in enumerate(zip(prompts, chosen, rejected, strict=True)):
         values = dict(zip(_ROLES, parts, strict=True))
@@ -84,10 +90,15 @@ def whole_texts(
             word = "missing" if values[missing[0]] is None else "empty"
             faults.note(row, missing[0], f'"{missing[0]}" is {word}', _EMPTY)
         elif kind == "text":
-            wholes.append(_of_texts(row, *parts))
+            prompt, *answers = parts
+            answers = [_ended(answer, eos).removesuffix(eos) for answer in answers]
+            special = specials.first_of(filter(None, (prompt, *answers)))
+            wholes.append(replace(_of_texts(row, prompt, *answers), special=special))
         else:
             whole = _of_messages(row, values, tokenizer, faults)
-            wholes += [] if whole is None else [whole]
+            if whole is not None:
+                said = (turn["content"] for value in values.values() for turn in value)
+                wholes.append(replace(whole, special=specials.first_of(said)))
     return wholes, kind
 
 

@@ -75,10 +75,17 @@ def test_other_processes_do_not_rename(tmp_path: Path) -> None:
 
 
 FULL = "[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"  # torch.save's
+FULL_AT_ITS_END = "basic_ios::clear: iostream error"  # torch.save's, in the last bytes
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), RuntimeError(FULL)], ids=["system", "torch"]
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError(FULL),
+        RuntimeError(FULL_AT_ITS_END),
+    ],
+    ids=["system", "torch", "torch-end"],
 )
 def test_a_full_disk_is_told(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

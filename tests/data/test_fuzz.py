@@ -170,3 +170,49 @@ def test_parquet(
         return  # not every type can be written
     content = buffer.getvalue()
     file("v.parquet", content if whole else damaged(content, *hurt), **columns)
+
+
+def accounted(load: Callable[[], Any], rows: int) -> None:
+    """Rows read are comparisons, dropped or left out; each dropped one is another row."""
+    try:
+        data = load()
+    except (DataError, UsageError):
+        return
+    left_out = sum(told.count for told in data.warnings if told.name == "left_out")
+    assert data.n_comparisons + len(data.dropped) + left_out == rows
+    assert len({drop.row for drop in data.dropped}) == len(data.dropped)
+    assert all(1 <= drop.row <= rows for drop in data.dropped)
+
+
+voted = st.fixed_dictionaries(
+    {"margin": st.one_of(st.floats(-5, 5), scalars)},
+    optional={
+        "outcome": st.sampled_from(["a", "b", "tie", "c", None]),
+        "respondent": st.sampled_from(["w1", "w2", None, "", 3]),
+        "g": st.sampled_from(["s", "t", None]),
+    },
+)
+
+
+@QUICK
+@given(st.lists(voted, min_size=1, max_size=12), st.sampled_from([None, "outcome"]))
+def test_votes_add_up(made: list[dict[str, Any]], outcome: str | None) -> None:
+    frame = pd.DataFrame(made).astype(object)
+    accounted(lambda: ml.load(frame, bad_rows="drop", outcome=outcome), len(made))
+
+
+@QUICK
+@given(st.lists(told, min_size=1, max_size=12), st.integers(1, 5))
+def test_texts_add_up(made: list[dict[str, Any]], size: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "v.jsonl"
+        path.write_text("\n".join(json.dumps(row) for row in made))
+        try:
+            batches = list(ml.texts(path, bad_rows="drop", batch_rows=size))
+        except (DataError, UsageError):
+            return
+    for batch in batches:
+        counted = batch.table.num_rows + len(batch.dropped) + sum(batch.left_out.values())
+        assert counted == batch.end - batch.start
+    assert [batch.start for batch in batches[1:]] == [batch.end for batch in batches[:-1]]
+    assert batches[-1].end == len(made)

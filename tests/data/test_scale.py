@@ -35,3 +35,13 @@ def test_a_million_rows(tmp_path: Path) -> None:
     seconds, gigabytes = map(float, made.stdout.split())
     assert seconds < 2
     assert gigabytes < 0.5
+
+
+@pytest.mark.slow
+def test_a_million_groups() -> None:
+    data = ml.simulate(1_000_000, 50_000, seed=1).frame
+    data["page"] = [f"page {number}" for number in range(len(data))]
+    read = ml.load(data, groups=["page"])
+    assert len(read.groups["page"].labels) == read.n_comparisons == 1_000_000
+    assert [told.name for told in read.warnings] == ["group_varies"]
+    assert read.take([999_999]).groups["page"].labels[-1] == "page 999999"

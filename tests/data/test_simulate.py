@@ -1,6 +1,8 @@
 """Simulated data follow the truth that is written beside them."""
 
+import csv
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +134,15 @@ def test_write(kind: str, tmp_path: Path) -> None:
     assert read.respondent.labels == held.respondent.labels
     assert json.loads(files[1].read_text()) == made.truth
     assert ml.load(tmp_path / "new").n_comparisons == 500
+
+
+@pytest.mark.parametrize("kind", [{"groups": 3}, {"items": 5, "ties": 0.2}, {"features": 3}])
+def test_no_cell_is_a_formula_to_a_spreadsheet(kind: dict[str, Any], tmp_path: Path) -> None:
+    file = ml.simulate(200, 20, **kind).write(tmp_path / "votes.csv")[0]
+    with file.open(newline="") as lines:
+        cells = {cell for line in csv.reader(lines) for cell in line}
+    marked = {cell for cell in cells if cell[:1] in "=+-@\t\r"} - {""}
+    assert all(math.isfinite(float(cell)) for cell in marked)  # numbers below 0
 
 
 def test_many_respondents_go_to_a_table(tmp_path: Path) -> None:
