@@ -22,6 +22,8 @@ from mixlogit.analysis.report_tastes import tastes
 from mixlogit.analysis.section import INTERVAL, Picture, Section, Table, picture
 from mixlogit.run.words import figure, interval_cells, parameter
 
+_NO_TASTES = ("class_", "threshold[")  # numbered parameters that are no coefficients
+
 __all__ = ["SECTIONS"]
 
 _EXTREMES = 5
@@ -98,7 +100,7 @@ def strength(run: Material) -> Section | None:
     rows = [
         [parameter(name), *interval_cells(values)]
         for name, values in run.summary["parameters"].items()
-        if not (run.summary.get("random") and "[" in name)  # those are tastes
+        if not (run.summary.get("random") and "[" in name and not name.startswith(_NO_TASTES))
     ]
     if run.summary.get("random"):
         head = ["parameter", *INTERVAL]

@@ -14,7 +14,7 @@ from mixlogit.run.words import figure, interval_cells
 
 __all__ = ["examined", "tastes"]
 
-_OF_TASTES = ("mean[", "sd[", "correlation[")
+_OF_TASTES = ("mean[", "sd[", "correlation[", "effect[")
 
 
 def tastes(run: Material) -> Section:
@@ -105,13 +105,21 @@ def _of_classes(run: Material, n: int) -> list[Picture]:
 
 
 def _population(parameters: Mapping[str, Any]) -> Table:
-    """Means, spreads and correlations of random coefficients over the population."""
+    """Means, spreads, correlations, effects of covariates of random coefficients."""
     rows = [
-        [name.replace("[", " of ").rstrip("]"), *interval_cells(values)]
+        [_coefficient(name), *interval_cells(values)]
         for name, values in parameters.items()
         if name.startswith(_OF_TASTES)
     ]
     return Table(["coefficient", *INTERVAL], rows, "Tastes over the population")
+
+
+def _coefficient(name: str) -> str:
+    """`mean[x]` as "mean of x", `effect[age,x]` as "effect of age on x"."""
+    kind, _, label = name[:-1].partition("[")
+    if kind == "effect":
+        label = " on ".join(label.rsplit(",", 1))
+    return f"{kind} of {label}"
 
 
 def _individuals(table: pd.DataFrame) -> Table:

@@ -25,6 +25,10 @@ _SITES = {
     "taste_logits": "shares",
 }
 _DRAWS, _ROWS = 8, 20_000
+_SCALE = (
+    "Strength and utilities are known up to a common factor alone: mean strength is 1 by "
+    "convention, and utilities carry the scale."
+)
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,7 @@ def rescaling_error(problem: Problem, joint: LogJoint, theta: Tensor) -> float |
 
 
 def _sentences(problem: Any, repeaters: int | None, pairs: int | None) -> list[str]:
+    scale = [] if problem.data.kind == "margin" else [_SCALE]
     if not problem.panel:
         said = [
             "The spread is one of comparisons: it bends the choice curve, and cannot be told from "
@@ -238,10 +243,11 @@ def _sentences(problem: Any, repeaters: int | None, pairs: int | None) -> list[s
         ]
         if repeaters:
             said.append(f"{repeaters:,} respondents judged twice or more; a panel would use that.")
-        return said
+        return said + scale
     assert repeaters is not None
     assert pairs is not None
     return [
         f"{repeaters:,} respondents judged twice or more ({pairs:,} pairs of judgements by one "
-        "respondent): only these tell how people differ."
+        "respondent): only these tell how people differ.",
+        *scale,
     ]

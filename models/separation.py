@@ -15,7 +15,8 @@ from mixlogit.models.verdict import Check
 
 __all__ = ["rival_margins", "separation_check"]
 
-_LARGEST = 1_000_000  # free utilities x distinct judgements
+_LARGEST = 1_000_000  # free utilities x distinct judgements; of all judgements 20 times that
+_MATTERS = 0.05  # share of judgements from which on unbounded utilities fail a fit
 
 
 def rival_margins(likelihood: Any, utilities: Tensor) -> Tensor:
@@ -60,35 +61,62 @@ def separation_check(joint: LogJoint, names: list[str]) -> Check | None:
         return None
     basis = spec.utility_basis
     units = torch.eye(spec.n_utilities, dtype=torch.float64) if basis is None else basis
-    direction = _direction(rival_margins(likelihood, units).flatten(1).T, likelihood, units)
-    if direction is None:
+    if _too_large(likelihood, len(units)):
         return None
-    found = float(np.abs(direction).max())
-    name = names[int(np.abs(direction).argmax())]
+    margin = rival_margins(likelihood, units)  # free x row x rival
+    decided = margin.flatten(1).T
+    told = ~torch.isnan(decided).any(-1)
+    weight = _judged(likelihood).weight.unsqueeze(-1).expand(margin.shape[1:]).flatten()
+    found = _direction(decided[told], weight[told], _ties(likelihood, units))
+    if found is None:
+        return None
+    solution, share = found
+    size = np.abs(solution @ units.numpy())
     return Check(
         "separable utilities",
-        found,
-        0.0,
-        found == 0.0,
-        f"No judgement bounds {name}: it explains all that it bears on, and only the prior keeps "
-        "it from growing without end. Trust its sign, not its size.",
+        share,
+        _MATTERS,
+        share <= _MATTERS,
+        f"No judgement bounds {names[int(size.argmax())]}: it explains all that it bears on, and "
+        "only the prior keeps it from growing without end. Trust its sign, not its size."
+        if share
+        else "Every utility is bounded by judgements for it and against it.",
     )
 
 
-def _direction(design: Tensor, likelihood: UtilityLikelihood, units: Tensor) -> np.ndarray | None:
-    """Utilities that no judgement bounds, 0 where there are none; None if it is too large."""
-    decided = design[~torch.isnan(design).any(-1)]
-    tied = _ties(likelihood, units)
+def _judged(likelihood: UtilityLikelihood) -> Any:
+    """What was judged: pairs or sets, equal ones merged and weighted."""
+    return likelihood.judged if isinstance(likelihood, OutcomeLikelihood) else likelihood.rows
+
+
+def _too_large(likelihood: UtilityLikelihood, free: int) -> bool:
+    """Whether the linear program would be, known without its rows."""
+    n = distinct = len(_judged(likelihood).weight)
+    if likelihood.of_item_pairs:
+        distinct = min(n, free * (free + 1))  # ordered pairs of the free + 1 items
+    return free * distinct > _LARGEST or free * n > 20 * _LARGEST
+
+
+def _direction(decided: Tensor, weight: Tensor, tied: Tensor) -> tuple[np.ndarray, float] | None:
+    """The utilities that no judgement bounds, and the share of judgements that they explain.
+
+    Args:
+        decided: Margins of what was chosen over its rivals, `row x free`.
+        weight: Judgements that each stands for, a `row`-vector.
+        tied: Margins of modelled ties, `tie x free`.
+
+    Returns:
+        A `free`-vector, 0 with share 0 where judgements bound all; None if it is too large.
+    """
     rows = np.unique(torch.cat([decided, tied, -tied]).numpy(), axis=0)
     if rows.size > _LARGEST:
         return None
     goal = -decided.sum(0).numpy()
     found = linprog(goal, -rows, np.zeros(len(rows)), bounds=(-1.0, 1.0))
-    free = len(units)
-    bounded = found.x is None or float(goal @ found.x) > -1e-6
-    solution = np.zeros(free) if bounded else found.x
-    direction: np.ndarray = solution @ units.numpy()
-    return direction
+    if found.x is None or float(goal @ found.x) > -1e-6:
+        return np.zeros(len(goal)), 0.0
+    explained = decided.numpy() @ found.x > 1e-6
+    return found.x, float(np.average(explained, weights=weight.numpy()))
 
 
 def _ties(likelihood: UtilityLikelihood, units: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from mixlogit.models.mode import find_mode
 from mixlogit.models.parameters import Named
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.random_tastes import Population, TasteFactor, TasteSpec, random_tastes
+from mixlogit.models.separation import separation_check
 from mixlogit.models.taste_held_out import taste_held_out, taste_log_scores
 from mixlogit.models.taste_maximum import TasteMaximum, counts, start_values, taste_checks
 from mixlogit.models.taste_named import named_tastes
@@ -213,6 +214,10 @@ def _checks(
             "The restarts found different answers; fit a simpler model or more data.",
         )
     )
+    if not any(family.endswith("lognormal") for family in problem.design.families):
+        alone = problem.alone.joint(problem.family)
+        separable = separation_check(alone, list(problem.design.features))
+        checks += [] if separable is None else [separable]
     psi = joint.psi(joint.mode).detach()[0]
     best = TasteMaximum(psi, joint.simulated, joint.simulated.evaluate(psi))
     checks += taste_checks(best, problem)

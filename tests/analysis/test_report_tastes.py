@@ -1,6 +1,7 @@
 """Reports of runs that are no plain fit of margins: random tastes, choice sets, modelled ties."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from judges import choice_sets, generator
 import mixlogit as ml
 from mixlogit.analysis.material import read_material
 from mixlogit.analysis.page import render_report
+from mixlogit.analysis.report_sections import strength
 from mixlogit.analysis.report_tastes import examined, tastes
 from mixlogit.cli import main
 
@@ -102,3 +104,15 @@ def test_a_maximum_has_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[s
         f"{run} holds a maximum of the likelihood and no posterior, which a report is about. Its "
         "estimates are in summary.txt; fit without --inference maximum.\n"
     )
+
+
+def test_numbered_parameters_that_are_no_coefficients() -> None:
+    values = {"mean": 0.5, "sd": 0.1, "q05": 0.3, "q95": 0.7}
+    names = ("mean[x]", "log_sd[x]", "effect[age,x]", "cv", "class_share[2]", "threshold[1]")
+    run: Any = SimpleNamespace(
+        summary={"random": {"x": "lognormal"}, "parameters": dict.fromkeys(names, values)}
+    )
+    section = strength(run)
+    assert section is not None
+    words = ["coefficient of variation", "class_share[2]", "threshold[1]"]
+    assert [row[0] for row in section.tables[0].rows] == words

@@ -46,7 +46,7 @@ def test_the_data_card(say, votes: Path) -> None:
     assert "taste    cannot be estimated from these data" in lines
 
 
-def test_of_many_dropped_rows_the_first_are_told(say) -> None:
+def test_of_many_dropped_rows_the_first_are_told(say, votes: Path) -> None:
     Path("many.csv").write_text("margin\n" + "x\n" * 9 + "1\n")
     _, out, _ = say("check", "many.csv", "--bad-rows", "drop", "--output", "runs/many")
     assert out.count("dropped  ") == 5

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -69,3 +70,31 @@ def test_a_fit_can_be_made_again_from_its_files(tmp_path):
     again = fit_again(ml.open_run(tmp_path / "run").to_dict()["arguments"], data)
     assert again.summary().equals(first.summary())
     assert again.to_dict()["arguments"] == first.to_dict()["arguments"]
+
+
+def test_folds_of_classes_of_strength_and_of_groups():
+    """Groups of mean strength 0.3 and 2.4, each respondent in one: both models predict votes."""
+    rng = np.random.default_rng(4)
+    who = np.repeat(np.arange(40), 15)
+    strong = who % 2 == 0
+    margin = rng.normal(size=600)
+    first = rng.random(600) < 1 / (1 + np.exp(-np.where(strong, 2.4, 0.3) * margin))
+    columns = {"margin": margin, "outcome": np.where(first, "a", "b"), "respondent": who}
+    frame = pd.DataFrame(columns).assign(side=np.where(strong, "s", "w"))
+    data = ml.load(frame, groups=["side"])
+    quick = {"evidence": False, "draws": 200, "inference": "laplace"}
+    runs = {
+        "fixed": ml.fit(data, "fixed", **quick),
+        "classes": ml.fit(data, "classes", **quick),
+        "sides": ml.fit(data, "fixed", by=["side"], **quick),
+    }
+    found = ml.compare(runs, folds=2, data=data)
+    votes = found.table["votes"]
+    assert votes["classes"] - votes["fixed"] > 3
+    assert votes["sides"] - votes["classes"] > 0  # a group is known from the first vote
+    assert np.isfinite(found.table["votes_difference"]).all()
+    assert found.table["kind"].to_dict() == {
+        "fixed": "homogeneous",
+        "classes": "strength",
+        "sides": "strength",
+    }

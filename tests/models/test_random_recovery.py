@@ -1,6 +1,7 @@
 """Random tastes with every strength family and every outcome: truth recovered, exact sums."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from judges import (
@@ -19,8 +20,10 @@ from scipy import stats
 from scipy.special import expit, logsumexp
 
 import mixlogit as ml
+from mixlogit.models.taste_predictor import TastePredictor
 from mixlogit.models.taste_problem import TasteProblem
 from mixlogit.models.taste_svi import _minibatches
+from mixlogit.models.votes_left_out import vote_log_likelihood
 
 OUTCOMES = ["choice", "counted votes", "davidson", "rao-kupper", "grades", "top two"]
 RANDOM = ml.RandomTastes("x0:normal", draws=64)
@@ -106,6 +109,14 @@ def strengths_of(family: str) -> tuple[np.ndarray, np.ndarray]:
     return value, np.full(len(value), 1 / len(value))
 
 
+def grid(family: str, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients `point x feature` of the population, the mean of x0 shifted; log masses."""
+    strength, mass = strengths_of(family)
+    taste = 0.7 + shift + 0.9 * stats.norm.ppf(GRID)
+    b = np.stack([np.outer(strength, taste), np.outer(strength, 0 * taste - 0.5)], -1)
+    return b.reshape(-1, 2), np.repeat(np.log(mass / len(GRID)), len(GRID))
+
+
 def log_prob(outcome: str, data, k: int, b: np.ndarray) -> np.ndarray:
     """Log probability of a judgement at coefficients `point x feature`, by its definition."""
     if outcome in ("choice", "top two"):
@@ -123,7 +134,8 @@ def log_prob(outcome: str, data, k: int, b: np.ndarray) -> np.ndarray:
     cut = [0.5] if outcome == "rao-kupper" else [0.4, 1.5]
     cuts = np.array([-np.inf, *(-np.array(cut)[::-1]), *cut, np.inf])
     level = round(2 * float(data.outcome[k])) if outcome != "grades" else int(data.grade[k]) + 2
-    return np.log(expit(s - cuts[level]) - expit(s - cuts[level + 1]))
+    p = expit(s - cuts[level]) - expit(s - cuts[level + 1])
+    return np.log(np.maximum(p, 1e-300))
 
 
 @pytest.mark.parametrize(
@@ -140,14 +152,52 @@ def test_likelihood_against_a_sum_over_a_grid(family: str, outcome: str) -> None
     likelihood.adapt(psi)
     found = likelihood.evaluate(psi).value
 
-    strength, mass = strengths_of(family)
-    taste = 0.7 + 0.9 * stats.norm.ppf(GRID)
-    b = np.stack([np.outer(strength, taste), np.outer(strength, 0 * taste - 0.5)], -1)
-    b = b.reshape(-1, 2)
-    total = np.repeat(np.log(mass / len(GRID)), len(GRID))[:, None] + np.zeros(4)
+    b, log_mass = grid(family)
+    total = log_mass[:, None] + np.zeros(4)
     for k in range(len(data)):
         total[:, int(data.respondent.codes[k])] += log_prob(outcome, data, k, b)
     assert torch.allclose(found, double(logsumexp(total, axis=0)), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("family", "outcome", "formula"),
+    [("gamma", each, False) for each in OUTCOMES if each != "counted votes"]
+    + [(each, "davidson", False) for each in TRUTH if each != "gamma"]
+    + [("gamma", "rao-kupper", True), ("classes", "grades", True)],
+)
+def test_predictions_against_a_sum_over_a_grid(family: str, outcome: str, formula: bool) -> None:
+    """Of every vote given the respondent's others, and of new respondents."""
+    data, options, _ = simulated(family, outcome, 0, people=4, per=10)
+    shift = np.zeros(4)
+    effect = [0.6] if formula else []
+    if formula:
+        ages = pd.DataFrame({"respondent": list("0123"), "age": [20.0, 30.0, 50.0, 80.0]})
+        options["covariates"] = ml.Covariates.read("~ age", ages)
+    asked = ml.RandomTastes("x0:normal", draws=4096)
+    problem = TasteProblem.of(data, asked, family, 0, **options)
+    if formula:
+        shift = 0.6 * problem.covariates_of(data)[:, 0].numpy()
+        assert np.ptp(shift) > 1.0
+    psi = double([*TASTE_AT, *effect, *STRENGTH_AT[family], *OUTCOME_AT.get(outcome, [])])
+    likelihood = problem.likelihood()
+    likelihood.adapt(psi)
+    predictor = TastePredictor.of(problem, likelihood, psi.unsqueeze(0), 4)
+    n, who = len(data), data.respondent.codes.numpy()
+    found = vote_log_likelihood(problem, predictor, torch.arange(n), single=True)[0].numpy()
+    for person in range(4):
+        b, log_mass = grid(family, shift[person])
+        mine = np.flatnonzero(who == person)
+        each = np.stack([log_prob(outcome, data, k, b) for k in mine])
+        others = log_mass + each.sum(0) - each
+        expected = logsumexp(others + each, axis=1) - logsumexp(others, axis=1)
+        assert np.allclose(found[mine], expected, atol=0.01)
+
+    p, _, _ = predictor.at(0).people(torch.arange(n), 8000, torch.Generator().manual_seed(0))
+    assert torch.allclose(p.sum(0), torch.ones(()).double())
+    recorded = (predictor.answers.recorded.unsqueeze(-1) * p).sum(0).mean(-1).numpy()
+    b, log_mass = grid(family)
+    own = [np.exp(logsumexp(log_mass + log_prob(outcome, data, k, b))) for k in range(n)]
+    assert np.allclose(recorded, own, atol=0.02)
 
 
 @pytest.mark.parametrize(
