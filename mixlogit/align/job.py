@@ -202,6 +202,7 @@ class Job:
             "reference": base if against is None else _source(against),
             "max_length": trainer.args.max_length,
             "truncation": trainer.args.truncation_mode,
+            "labels": {name: data.groups[name].labels for name in trainer.args.by},
             "columns": {**self.reading, **self.columns, "groups": [*trainer.args.by]},
         }
         write_json(target / "alignment.json", record)

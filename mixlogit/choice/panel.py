@@ -258,10 +258,7 @@ class PanelLikelihood:
         first = torch.zeros_like(block.rows[far])
         some = select(family, first[:1], draws)
         own = torch.stack(
-            [
-                self._one_by_one(some, first, curves.unsqueeze(0), None)
-                for curves in values[:, far]
-            ]
+            [self._one_by_one(some, first, curves.unsqueeze(0), None) for curves in values[:, far]]
         )
         if total:
             return near + own.sum(-1)
