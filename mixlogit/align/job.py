@@ -208,7 +208,9 @@ class Job:
         write_json(target / "alignment.json", record)
         lines = (json.dumps(entry) + "\n" for entry in trainer.state.log_history)
         write_text(target / "metrics.jsonl", "".join(lines))
-        write_text(target / "policy" / "README.md", model_card(base, aligned.result, settings))
+        adapter = (target / "policy" / "adapter_config.json").is_file()
+        card = model_card(base, aligned.result, settings, adapter=adapter)
+        write_text(target / "policy" / "README.md", card)
         if self.finish is not None:
             self.finish(target, aligned, data)
 

@@ -85,7 +85,7 @@ def align(
     classes: Annotated[int | None, _strength("Classes of that family.", "N")] = None,
     burn_in: Annotated[int | None, _strength("Epochs of DPO before the panel's.", "N")] = None,
     strength_learning_rate: Annotated[
-        float | None, _strength("Of the strength's own optimiser; default 0.02.")
+        float | None, _strength("Of the strength's own optimiser; default 0.02.", "R")
     ] = None,
     prior_cv: Annotated[float | None, _strength("Scale of the half-normal cv.")] = None,
     test: Annotated[str | None, _test("A file in the same columns.", "FILE")] = None,
