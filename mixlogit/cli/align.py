@@ -68,11 +68,11 @@ def align(
     beta: Annotated[float | None, _strength("Strength of DPO; default 0.1.")] = None,
     anchor: Annotated[
         Literal["mean", "median", "none"] | None,
-        _strength("What stays at beta: mean (default) or median; none learns the mean."),
+        _strength("What stays at beta: mean (default) or median; none learns the mean.", "NAME"),
     ] = None,
     recipe: Annotated[
         Literal["mixdpo", "mixdpo-gamma"] | None,
-        _strength("The paper's system, MixDPO (mixed logit)."),
+        _strength("The paper's system, MixDPO (mixed logit): mixdpo or mixdpo-gamma.", "NAME"),
     ] = None,
     draws: Annotated[
         int | None, _strength("Monte Carlo points in place of the exact probability.", "N")

@@ -23,6 +23,10 @@ _OF_PAIRS = (
     *("margin", "item_a", "item_b", "outcome", "labels", "prompt", "rejected"),
     *("grade", "grades", "votes_a", "votes_b", "votes_tie"),
 )
+_OF_TEXTS = (
+    *("data", "prompt", "chosen", "rejected", "outcome", "labels", "respondent", "by", "weight"),
+    *("bad_rows", "schema", "split"),
+)
 _NOT_IN_RUN = ("debug", "quiet", "json", "overwrite")
 
 Function = Callable[..., int | None]
@@ -132,6 +136,7 @@ def command(
     function: Function,
     *,
     reads_data: bool = False,
+    of_texts: bool = False,
     kind: type[TyperCommand] | None = None,
     example: str = "",
 ) -> None:
@@ -143,6 +148,7 @@ def command(
         function: Takes an `Invocation` and the command's own options; returns the exit code
             (None is 0). The first paragraph of its docstring is the help text.
         reads_data: Also take DATA and the options that name its columns.
+        of_texts: Of these options take only those of comparisons of texts.
         kind: The class of the command, where it takes more options than these.
         example: Arguments of an example, for the end of the help.
 
@@ -157,7 +163,9 @@ def command(
     reading: list[Callable[..., None]] = [data_options, judgement_options] if reads_data else []
     shared: list[Callable[..., Any]] = [*reading, common_options]
     own = _parameters(function)[1:]
-    data = [p for each in reading for p in _parameters(each)]
+    data = [
+        p for each in reading for p in _parameters(each) if not of_texts or p.name in _OF_TEXTS
+    ]
     common = _parameters(common_options)
     hints = {
         key: kind for each in (function, *shared) for key, kind in get_type_hints(each).items()
