@@ -42,6 +42,7 @@ class Invocation:
         seed: `--seed`.
         overwrite: `--overwrite`.
         options: Every option that has a value, as `config.yaml` keeps them.
+        chosen: Those of the options whose values are not the defaults.
         columns: For commands that read data: the arguments of `mixlogit.load`.
         argv: The command line, for `run.json`.
         more: Options of another program that the command passes on.
@@ -57,6 +58,7 @@ class Invocation:
     seed: int = 0
     overwrite: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Sequence[str] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     argv: Sequence[str] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Invocation:
             path,
             command=["mixlogit", *self.argv],
             config={**self.options, "output": str(path)},
+            chosen=self.chosen,
             seed=self.seed,
             overwrite=self.overwrite if overwrite is None else overwrite,
         )
@@ -172,13 +175,17 @@ def command(
     }
     keys = {p.name: hints[p.name] for p in [*data, *own, *common] if p.name != "debug"}
 
+    defaults = {p.name: p.default for p in [*data, *own, *common]}
+
     def run(context: typer.Context, **values: Any) -> int | None:
         del values["config"]
         kept = {key: value for key, value in values.items() if key not in _NOT_IN_RUN}
         columns = {p.name: values.pop(p.name) for p in data}
         everywhere = {p.name: values.pop(p.name) for p in common}
         call = _invocation(context.obj or [], everywhere, columns, kept)
-        return function(replace(call, more=context.meta.get(MORE, {})), **values)
+        chosen = [key for key in call.options if kept[key] != defaults[key]]
+        more = context.meta.get(MORE, {})
+        return function(replace(call, chosen=chosen, more=more), **values)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     context = inspect.Parameter("context", keyword, annotation=typer.Context)
