@@ -126,7 +126,7 @@ def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
             f"{folder} was saved from Python and does not say where its data are: compare in "
             "Python, with data=."
         )
-    data = [p for each in (data_options, judgement_options) for p in _parameters(each)]
+    data = _of_data(of_texts=False)
     columns = {p.name: values.get(p.name) for p in data}
     everywhere = {"quiet": terminal.quiet, "json": terminal.as_json, "output": folder}
     everywhere |= {"seed": values["seed"], "overwrite": False}
@@ -163,18 +163,8 @@ def command(
         >>> app(["--who", "them"], standalone_mode=False)
         hello them
     """
-    reading: list[Callable[..., None]] = [data_options, judgement_options] if reads_data else []
-    shared: list[Callable[..., Any]] = [*reading, common_options]
-    own = _parameters(function)[1:]
-    data = [
-        p for each in reading for p in _parameters(each) if not of_texts or p.name in _OF_TEXTS
-    ]
-    common = _parameters(common_options)
-    hints = {
-        key: kind for each in (function, *shared) for key, kind in get_type_hints(each).items()
-    }
-    keys = {p.name: hints[p.name] for p in [*data, *own, *common] if p.name != "debug"}
-
+    own, common = _parameters(function)[1:], _parameters(common_options)
+    data = _of_data(of_texts=of_texts) if reads_data else []
     defaults = {p.name: p.default for p in [*data, *own, *common]}
 
     def run(context: typer.Context, **values: Any) -> int | None:
@@ -187,17 +177,36 @@ def command(
         more = context.meta.get(MORE, {})
         return function(replace(call, chosen=chosen, more=more), **values)
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    context = inspect.Parameter("context", keyword, annotation=typer.Context)
-    config = inspect.Parameter("config", keyword, default=None, annotation=_config_file(keys))
-    before = [p for p in own if _is_argument(p)]  # an argument of its own goes before DATA
-    own = [p for p in own if not _is_argument(p)]
-    parameters = [context, *before, *data, *own, *common, config]
+    parameters = _all_parameters(function, data, own, common)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
     epilog = f"Example: mixlogit {name} {example}" if example else None
     app.command(name, cls=kind, help=text, epilog=epilog)(run)
+
+
+def _of_data(*, of_texts: bool) -> list[inspect.Parameter]:
+    """DATA and the options that name its columns."""
+    every = [*_parameters(data_options), *_parameters(judgement_options)]
+    return [p for p in every if not of_texts or p.name in _OF_TEXTS]
+
+
+def _all_parameters(
+    function: Function,
+    data: list[inspect.Parameter],
+    own: list[inspect.Parameter],
+    common: list[inspect.Parameter],
+) -> list[inspect.Parameter]:
+    """The parameters of a command in the order of its help, `--config` among them."""
+    sources: list[Callable[..., Any]] = [data_options, judgement_options, common_options, function]
+    hints = {key: hint for each in sources for key, hint in get_type_hints(each).items()}
+    keys = {p.name: hints[p.name] for p in [*data, *own, *common] if p.name != "debug"}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    config = inspect.Parameter("config", keyword, default=None, annotation=_config_file(keys))
+    before = [p for p in own if _is_argument(p)]  # an argument of its own goes before DATA
+    after = [p for p in own if not _is_argument(p)]
+    return [context, *before, *data, *after, *common, config]
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:
