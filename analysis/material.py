@@ -13,7 +13,7 @@ from mixlogit.analysis.saved import Saved, read_run
 from mixlogit.analysis.section import Quote
 from mixlogit.analysis.surprising import surprising_votes
 from mixlogit.errors import StorageError, UsageError
-from mixlogit.run import refuse_damage
+from mixlogit.run import load_config, refuse_damage, yaml_text
 from mixlogit.run.manifest import MANIFEST
 
 __all__ = ["Material", "read_comparison", "read_material", "read_training"]
@@ -29,7 +29,7 @@ class Material:
         summary: The object of `summary.json`.
         card: The object of `data.json`; None if there is none.
         record: The object of `run.json`; None if there is none.
-        config: The text of `config.yaml`; None if there is none.
+        config: What of `config.yaml` differs from the defaults, as text; None if there is none.
         people: One row a respondent; empty without a panel.
         tastes: One row a respondent with latent or random tastes; empty without.
         measures: Measures of heterogeneity of the whole population that have a value, by name.
@@ -80,14 +80,14 @@ def read_material(run: Any, *, show_text: bool = False) -> Material:
         )
     folder = Path(run)
     summary = _read_json(folder / "summary.json")
-    config = folder / "config.yaml"
+    record = _read_json(folder / "run.json")
     return Material(
         name=folder.resolve().name,
         saved=saved,
         summary=_read_json(folder / "strength.json") if summary is None else summary,
         card=_read_json(folder / "data.json"),
-        record=_read_json(folder / "run.json"),
-        config=config.read_text(encoding="utf-8") if config.is_file() else None,
+        record=record,
+        config=_config(folder / "config.yaml", (record or {}).get("chosen")),
         people=pd.read_parquet(folder / "strengths.parquet"),
         measures=_measures(saved),
         tastes=_tastes(folder / "tastes.parquet"),
@@ -133,6 +133,16 @@ def _measures(saved: Saved) -> dict[str, dict[str, Any]]:
     table = heterogeneity(saved)
     rows = table[(table["label"] == "all") & table["mean"].notna()].to_dict("records")
     return {str(row["measure"]): {str(k): v for k, v in row.items()} for row in rows}
+
+
+def _config(file: Path, chosen: list[str] | None) -> str | None:
+    """The options in a configuration that are not the defaults; all, if that is not known."""
+    if not file.is_file():
+        return None
+    if chosen is None:
+        return file.read_text(encoding="utf-8")
+    values = load_config(file)
+    return yaml_text({key: values[key] for key in values if key in chosen})
 
 
 def _read_json(file: Path) -> Any:

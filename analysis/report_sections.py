@@ -346,7 +346,7 @@ def alignment(run: Material) -> Section | None:
 
 
 def reproduce(run: Material) -> Section | None:
-    """The command, versions, seed and checksum."""
+    """The command, options that are not the defaults, versions, seed and checksum."""
     if run.record is None:
         return None
     command = " ".join(str(part) for part in run.record.get("command") or [])

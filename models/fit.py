@@ -35,7 +35,7 @@ from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
-from mixlogit.models.tree import make_tree, unit_log_likelihood
+from mixlogit.models.tree import make_tree, unconstrained, unit_log_likelihood
 from mixlogit.models.verdict import Verdict, give_verdict
 from mixlogit.run import peak_memory_mb
 
@@ -296,6 +296,7 @@ def _result(
     both, lapsed = (named, prior), None if weighed is None else weighed.with_lapse
     looked = diagnose_strength(problem, joint, inferred, both, found, log_likelihood, lapsed, seed)
     tree = make_tree(problem, joint.spec.family, inferred, both, log_likelihood, looked)
+    tree["unconstrained_posterior"] = unconstrained(joint, flat)
     checks = make_checks(joint, inferred, named, prior) + looked.checks
     clock.stop("checks")
     record = {

@@ -17,7 +17,9 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.thin import thinned
 
 __all__ = ["Votes", "at_levels", "blocks_of", "held_out_log_scores", "match_votes", "recode"]
-__all__ += ["units_of"]
+__all__ += ["scoring_draws", "units_of"]
+
+_SCORED = 64  # draws that held-out votes are scored by
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def held_out_log_scores(
     Args:
         problem: The data of the fit.
         joint: The fitted program.
-        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
+        theta: Draws, `draw x 1 x parameter`; `scoring_draws` of them are used.
         test: Held-out votes with the items, features and groups of the fit.
 
     Returns:
@@ -82,7 +84,7 @@ def held_out_log_scores(
     votes = match_votes(problem, test)
     known = votes.unit >= 0
     across = at_levels(joint, votes.level)
-    theta = theta[thinned(len(theta), 64)]
+    theta = scoring_draws(theta)
     chance = torch.zeros(len(votes.sign), dtype=torch.float64)
     for one in theta.split(1):
         sampled = across.sampled(one)
@@ -102,6 +104,20 @@ def held_out_log_scores(
             log_p[known] = torch.logsumexp(log_lapsed(at, lapse) + log_weight[unit], -1)
         chance += log_p.exp() / len(theta)
     return chance.clamp_min(1e-300).log()
+
+
+def scoring_draws(theta: Tensor) -> Tensor:
+    """The draws that held-out votes are scored by, evenly spread; of these draws, all.
+
+    Args:
+        theta: Draws along the first axis.
+
+    Example:
+        >>> some = scoring_draws(torch.arange(1000))
+        >>> len(some), bool((scoring_draws(some) == some).all())
+        (64, True)
+    """
+    return theta[thinned(len(theta), _SCORED)]
 
 
 def _population_log_prob(family: Any, margin: Tensor, block: int) -> Tensor:

@@ -168,8 +168,9 @@ class Posterior:
     def to_datatree(self) -> "xr.DataTree":
         """Draws and data as an `xarray.DataTree` with named dimensions, for ArviZ.
 
-        Chains are independent restarts of the inference. `arviz.from_datatree` (0.23) makes
-        InferenceData of it; ArviZ 1.x takes it as it is.
+        Chains are independent restarts of the inference. ArviZ 1.x takes the tree as it is; ArviZ
+        0.23 does not (`az.summary` fails on it): `mixlogit.analysis.to_arviz(posterior)` gives
+        what either version works on.
         """
         return self._tree
 

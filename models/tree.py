@@ -14,6 +14,7 @@ from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.data import ChoiceSets
 from mixlogit.models.diagnose import Diagnosis
+from mixlogit.models.held_out import scoring_draws
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.parameters import Named
@@ -21,7 +22,7 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.sites import Sampled
 from mixlogit.models.thin import thinned
 
-__all__ = ["make_tree", "unit_log_likelihood"]
+__all__ = ["make_tree", "unconstrained", "unit_log_likelihood"]
 
 _ELEMENTS = 20_000_000  # draws x respondents of log-likelihood kept
 _CHOICE_NODES = 64  # about as many evaluations a choice probability takes
@@ -119,6 +120,19 @@ def make_tree(
     tree = xr.DataTree.from_dict(groups)
     tree.attrs |= attrs
     return tree
+
+
+def unconstrained(joint: LogJoint, theta: Tensor) -> xr.DataTree:
+    """The draws that score held-out votes, as the program samples them.
+
+    Args:
+        joint: The fitted program.
+        theta: `draw x 1 x parameter`.
+    """
+    names = [site.name for site in joint.sites for _ in range(site.start, site.stop)]
+    some = scoring_draws(theta).squeeze(1).numpy()[None]
+    values = {"theta": (("chain", "draw", "parameter"), some)}
+    return xr.DataTree(xr.Dataset(values, coords={"parameter": names}))
 
 
 def _sample_stats(problem: Any, inferred: Inferred, found: Diagnosis) -> xr.Dataset:

@@ -21,6 +21,7 @@ from mixlogit.errors import DataWarning, UsageError
 from mixlogit.lm.cache import user_cache
 from mixlogit.lm.load import quiet_transformers
 from mixlogit.lm.pairing import Pairing
+from mixlogit.models import open_run
 from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _figures(
 ) -> Evaluation:
     train = run.margins()
     _warn_if_trained_on(train, data)
-    log_score = log_predictive(train, run.settings, data)
+    log_score = log_predictive(train, run.settings, data, open_run(run.path))
     decided = torch.nonzero(data.outcome != 0.5).squeeze(-1)
     sign = (2 * data.outcome - 1)[decided]
     part = data.take(decided)

@@ -202,12 +202,15 @@ class Job:
             "reference": base if against is None else _source(against),
             "max_length": trainer.args.max_length,
             "truncation": trainer.args.truncation_mode,
+            "labels": {name: data.groups[name].labels for name in trainer.args.by},
             "columns": {**self.reading, **self.columns, "groups": [*trainer.args.by]},
         }
         write_json(target / "alignment.json", record)
         lines = (json.dumps(entry) + "\n" for entry in trainer.state.log_history)
         write_text(target / "metrics.jsonl", "".join(lines))
-        write_text(target / "policy" / "README.md", model_card(base, aligned.result, settings))
+        adapter = (target / "policy" / "adapter_config.json").is_file()
+        card = model_card(base, aligned.result, settings, adapter=adapter)
+        write_text(target / "policy" / "README.md", card)
         if self.finish is not None:
             self.finish(target, aligned, data)
 

@@ -11,7 +11,7 @@ from mixlogit.data import Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models import Posterior, fit
 from mixlogit.models.held_out import held_out_log_scores
-from mixlogit.models.infer import Progress, Sampler
+from mixlogit.models.infer import Progress
 from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
 
@@ -82,16 +82,19 @@ def refit(
     )
 
 
-def log_predictive(data: Comparisons, settings: AlignSettings, test: Comparisons) -> Tensor:
+def log_predictive(
+    data: Comparisons, settings: AlignSettings, test: Comparisons, posterior: Posterior
+) -> Tensor:
     """Log probability of the recorded choice of each decided comparison that was held out.
 
-    Under the posterior of `refit`, drawn again from the margins and the seed: a respondent of
-    the training counts with their own strength, a new one as the population.
+    Under the posterior of `refit`, which may have been read from a folder: a respondent of the
+    training counts with their own strength, a new one as the population.
 
     Args:
         data: The training comparisons, with the finished policy's margins.
         settings: How strength entered.
         test: Held-out comparisons with margins and the same group columns.
+        posterior: What `refit` found on the training comparisons.
 
     Returns:
         A vector with one log probability a decided comparison, nats.
@@ -102,11 +105,11 @@ def log_predictive(data: Comparisons, settings: AlignSettings, test: Comparisons
     family, how = _arguments(data, settings, FREE)
     how["n_classes"] = how.pop("classes")
     problem = Problem(data, **how)
-    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
+    theta = posterior.to_datatree()["unconstrained_posterior"]["theta"].to_numpy()
+    with few_threads(len(problem.index)):
         joint = problem.joint(family, lapse=settings.lapse != 0)
-        found = Sampler("auto", False, 500, 4, settings.seed, None).infer(joint)
-        theta = found.theta.squeeze(-2).reshape(-1, 1, joint.size)
-        return held_out_log_scores(problem, joint, theta, test)
+        draws = torch.from_numpy(theta).reshape(-1, 1, joint.size)
+        return held_out_log_scores(problem, joint, draws, test)
 
 
 def _arguments(

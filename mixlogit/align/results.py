@@ -74,7 +74,7 @@ def judged_margins(data: Comparisons, margin: np.ndarray) -> pd.DataFrame:
 
 
 _CARD = """---
-library_name: transformers
+library_name: {library}
 {origin}tags:
 - mixlogit
 - dpo
@@ -92,16 +92,38 @@ library_name: transformers
 Strength is a random variable over those who judged: the loss of a comparison is minus the log
 of E[sigmoid(strength x margin)]. The figures are of the strength fitted after the training.
 This card holds counts only; no text of the data is in it.
+
+## How to load it
+
+With this folder as `policy`:
+
+```python
+{code}
+```
 """
 
+_LOADING = """from {library} import {name}
+from transformers import AutoTokenizer
 
-def model_card(base: str | None, result: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+model = {name}.from_pretrained("policy")
+tokenizer = AutoTokenizer.from_pretrained("policy")"""
+
+
+def model_card(
+    base: str | None,
+    result: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    adapter: bool = False,
+) -> str:
     """The model card of a policy: counts and settings, no texts and no names of people.
 
     Args:
-        base: Folder or hub id of what was trained, if it has one.
+        base: Folder or hub id of what was trained, as it was given, if it has one. The head of
+            the card takes only a hub id, as the hub does.
         result: The object of `Aligned.to_dict`.
         settings: How strength entered.
+        adapter: Whether the policy is an adapter on what was trained.
     """
     n, parameters = result["n"], result["parameters"]
     who = f"of {n['respondents']:,} respondents " if n["respondents"] else ""
@@ -119,9 +141,13 @@ def model_card(base: str | None, result: Mapping[str, Any], settings: Mapping[st
         rows["held-out log score"] = f"{result['eval']['log_score']:.4f}"
     lines = (f"| {name} | {value} |" for name, value in rows.items() if value)
     on_hub = base is not None and not Path(base).exists()
+    library = "peft" if adapter else "transformers"
+    name = "AutoPeftModelForCausalLM" if adapter else "AutoModelForCausalLM"
     return _CARD.format(
+        library=library,
+        code=_LOADING.format(library=library, name=name),
         origin=f"base_model: {base}\n" if on_hub else "",
-        base="A model" if base is None else Path(base).name,
+        base="A model" if base is None else f"`{base}`",
         comparisons=f"{n['comparisons']:,} comparisons",
         who=who,
         rows="\n".join(lines),

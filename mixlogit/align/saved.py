@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mixlogit.align.dataset import PreferenceData
 from mixlogit.align.settings import AlignSettings
-from mixlogit.data import Comparisons, load
+from mixlogit.data import Comparisons, Labels, load
 from mixlogit.errors import StorageError, UsageError
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.models import Priors
+from mixlogit.models.held_out import recode
 from mixlogit.run import refuse_damage
 from mixlogit.run.manifest import MANIFEST
 
@@ -55,9 +56,14 @@ class Run:
         return cls(Path(path), settings, record)
 
     def margins(self) -> Comparisons:
-        """The training comparisons with the finished policy's margins."""
+        """The training comparisons with the finished policy's margins, labels as they were."""
         columns: Any = {"groups": [*self.settings.by]}
-        return load(self.path / "margins.parquet", **columns)
+        data = load(self.path / "margins.parquet", **columns)
+        groups = {}
+        for name, found in data.groups.items():
+            known = tuple(self.record["labels"][name])
+            groups[name] = Labels(recode(found.labels, known, "group")[found.codes], known)
+        return replace(data, groups=groups)
 
     def pairing(self, reference: Any, tokenizer: Any, **how: Any) -> Pairing:
         """The policy and its reference, loaded."""

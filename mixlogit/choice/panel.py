@@ -256,12 +256,10 @@ class PanelLikelihood:
             return self._on_points(values, strengths, log_weight, total=total)
         near = self._on_points(values[:, ~far], strengths, log_weight, total=total)
         first = torch.zeros_like(block.rows[far])
+        some = select(family, first[:1], draws)
         own = torch.stack(
-            [
-                self._one_by_one(family, first, curves.unsqueeze(0), None)
-                for curves in values[:, far]
-            ]
-        )[:, draws]
+            [self._one_by_one(some, first, curves.unsqueeze(0), None) for curves in values[:, far]]
+        )
         if total:
             return near + own.sum(-1)
         out = torch.empty(*values.shape[:2], len(strengths), dtype=torch.float64)

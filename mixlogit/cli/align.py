@@ -68,11 +68,11 @@ def align(
     beta: Annotated[float | None, _strength("Strength of DPO; default 0.1.")] = None,
     anchor: Annotated[
         Literal["mean", "median", "none"] | None,
-        _strength("What stays at beta: mean (default) or median; none learns the mean."),
+        _strength("What stays at beta: mean (default) or median; none learns the mean.", "NAME"),
     ] = None,
     recipe: Annotated[
         Literal["mixdpo", "mixdpo-gamma"] | None,
-        _strength("The paper's system, MixDPO (mixed logit)."),
+        _strength("The paper's system, MixDPO (mixed logit): mixdpo or mixdpo-gamma.", "NAME"),
     ] = None,
     draws: Annotated[
         int | None, _strength("Monte Carlo points in place of the exact probability.", "N")
@@ -85,7 +85,7 @@ def align(
     classes: Annotated[int | None, _strength("Classes of that family.", "N")] = None,
     burn_in: Annotated[int | None, _strength("Epochs of DPO before the panel's.", "N")] = None,
     strength_learning_rate: Annotated[
-        float | None, _strength("Of the strength's own optimiser; default 0.02.")
+        float | None, _strength("Of the strength's own optimiser; default 0.02.", "R")
     ] = None,
     prior_cv: Annotated[float | None, _strength("Scale of the half-normal cv.")] = None,
     test: Annotated[str | None, _test("A file in the same columns.", "FILE")] = None,

@@ -88,6 +88,7 @@ command(
     "margins",
     margins.margins,
     reads_data=True,
+    of_texts=True,
     example="votes.jsonl --policy policy --reference owner/model --output margins.parquet",
 )
 command(app, "fit", fit.fit, reads_data=True, example=f"votes.csv {_VOTES} --output runs/votes")
@@ -99,6 +100,7 @@ command(
     "align",
     align.align,
     reads_data=True,
+    of_texts=True,
     kind=TrainingCommand,
     example=f"votes.jsonl --model owner/model {_TRAINING}",
 )
@@ -107,6 +109,7 @@ command(
     "evaluate",
     evaluate.evaluate,
     reads_data=True,
+    of_texts=True,
     example="runs/policy test.jsonl --by country",
 )
 command(app, "doctor", doctor.show)

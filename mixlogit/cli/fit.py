@@ -112,7 +112,9 @@ _Tastes = Annotated[
         help="Latent classes of taste, 1 to 6 (--by acts on shares); several: 1,2,3.", metavar="C"
     ),
 ]
-_Random = Annotated[str, _taste("Coefficients: price:-lognormal,time:normal.", "NAME:KIND,...")]
+_Random = Annotated[
+    str, _taste("Coefficients: price:-lognormal; several joined by commas.", "NAME:KIND,...")
+]
 _Correlated = Annotated[
     bool,
     typer.Option("--correlated", help="Correlate them.", rich_help_panel="Random tastes"),

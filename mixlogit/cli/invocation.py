@@ -23,6 +23,10 @@ _OF_PAIRS = (
     *("margin", "item_a", "item_b", "outcome", "labels", "prompt", "rejected"),
     *("grade", "grades", "votes_a", "votes_b", "votes_tie"),
 )
+_OF_TEXTS = (
+    *("data", "prompt", "chosen", "rejected", "outcome", "labels", "respondent", "by", "weight"),
+    *("bad_rows", "schema", "split"),
+)
 _NOT_IN_RUN = ("debug", "quiet", "json", "overwrite")
 
 Function = Callable[..., int | None]
@@ -38,6 +42,7 @@ class Invocation:
         seed: `--seed`.
         overwrite: `--overwrite`.
         options: Every option that has a value, as `config.yaml` keeps them.
+        chosen: Those of the options whose values are not the defaults.
         columns: For commands that read data: the arguments of `mixlogit.load`.
         argv: The command line, for `run.json`.
         more: Options of another program that the command passes on.
@@ -53,6 +58,7 @@ class Invocation:
     seed: int = 0
     overwrite: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    chosen: Sequence[str] | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     argv: Sequence[str] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +101,7 @@ class Invocation:
             path,
             command=["mixlogit", *self.argv],
             config={**self.options, "output": str(path)},
+            chosen=self.chosen,
             seed=self.seed,
             overwrite=self.overwrite if overwrite is None else overwrite,
         )
@@ -119,7 +126,7 @@ def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
             f"{folder} was saved from Python and does not say where its data are: compare in "
             "Python, with data=."
         )
-    data = [p for each in (data_options, judgement_options) for p in _parameters(each)]
+    data = _of_data(of_texts=False)
     columns = {p.name: values.get(p.name) for p in data}
     everywhere = {"quiet": terminal.quiet, "json": terminal.as_json, "output": folder}
     everywhere |= {"seed": values["seed"], "overwrite": False}
@@ -132,6 +139,7 @@ def command(
     function: Function,
     *,
     reads_data: bool = False,
+    of_texts: bool = False,
     kind: type[TyperCommand] | None = None,
     example: str = "",
 ) -> None:
@@ -143,6 +151,7 @@ def command(
         function: Takes an `Invocation` and the command's own options; returns the exit code
             (None is 0). The first paragraph of its docstring is the help text.
         reads_data: Also take DATA and the options that name its columns.
+        of_texts: Of these options take only those of comparisons of texts.
         kind: The class of the command, where it takes more options than these.
         example: Arguments of an example, for the end of the help.
 
@@ -154,15 +163,9 @@ def command(
         >>> app(["--who", "them"], standalone_mode=False)
         hello them
     """
-    reading: list[Callable[..., None]] = [data_options, judgement_options] if reads_data else []
-    shared: list[Callable[..., Any]] = [*reading, common_options]
-    own = _parameters(function)[1:]
-    data = [p for each in reading for p in _parameters(each)]
-    common = _parameters(common_options)
-    hints = {
-        key: kind for each in (function, *shared) for key, kind in get_type_hints(each).items()
-    }
-    keys = {p.name: hints[p.name] for p in [*data, *own, *common] if p.name != "debug"}
+    own, common = _parameters(function)[1:], _parameters(common_options)
+    data = _of_data(of_texts=of_texts) if reads_data else []
+    defaults = {p.name: p.default for p in [*data, *own, *common]}
 
     def run(context: typer.Context, **values: Any) -> int | None:
         del values["config"]
@@ -170,19 +173,40 @@ def command(
         columns = {p.name: values.pop(p.name) for p in data}
         everywhere = {p.name: values.pop(p.name) for p in common}
         call = _invocation(context.obj or [], everywhere, columns, kept)
-        return function(replace(call, more=context.meta.get(MORE, {})), **values)
+        chosen = [key for key in call.options if kept[key] != defaults[key]]
+        more = context.meta.get(MORE, {})
+        return function(replace(call, chosen=chosen, more=more), **values)
 
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    context = inspect.Parameter("context", keyword, annotation=typer.Context)
-    config = inspect.Parameter("config", keyword, default=None, annotation=_config_file(keys))
-    before = [p for p in own if _is_argument(p)]  # an argument of its own goes before DATA
-    own = [p for p in own if not _is_argument(p)]
-    parameters = [context, *before, *data, *own, *common, config]
+    parameters = _all_parameters(function, data, own, common)
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
     epilog = f"Example: mixlogit {name} {example}" if example else None
     app.command(name, cls=kind, help=text, epilog=epilog)(run)
+
+
+def _of_data(*, of_texts: bool) -> list[inspect.Parameter]:
+    """DATA and the options that name its columns."""
+    every = [*_parameters(data_options), *_parameters(judgement_options)]
+    return [p for p in every if not of_texts or p.name in _OF_TEXTS]
+
+
+def _all_parameters(
+    function: Function,
+    data: list[inspect.Parameter],
+    own: list[inspect.Parameter],
+    common: list[inspect.Parameter],
+) -> list[inspect.Parameter]:
+    """The parameters of a command in the order of its help, `--config` among them."""
+    sources: list[Callable[..., Any]] = [data_options, judgement_options, common_options, function]
+    hints = {key: hint for each in sources for key, hint in get_type_hints(each).items()}
+    keys = {p.name: hints[p.name] for p in [*data, *own, *common] if p.name != "debug"}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    context = inspect.Parameter("context", keyword, annotation=typer.Context)
+    config = inspect.Parameter("config", keyword, default=None, annotation=_config_file(keys))
+    before = [p for p in own if _is_argument(p)]  # an argument of its own goes before DATA
+    after = [p for p in own if not _is_argument(p)]
+    return [context, *before, *data, *after, *common, config]
 
 
 def _is_argument(parameter: inspect.Parameter) -> bool:

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from scipy.optimize import brentq
 from scipy.special import expit
 
-from mixlogit.choice import strength
 from mixlogit.data.values import Floats, Ints
 
 __all__ = ["Design", "Drawn", "draw"]
@@ -110,6 +108,8 @@ def _people(design: Design, rng: np.random.Generator) -> _People:
 
 
 def _family(design: Design) -> Any:
+    from mixlogit.choice import strength  # brings Pyro, which reading data needs not
+
     mean, cv = design.mean, design.cv
     if design.family == "normal":
         return strength("normal", mean=mean, sd=mean * cv)
@@ -193,6 +193,8 @@ def _votes(design: Design, rng: np.random.Generator, utility: Floats) -> tuple[A
 
 def _tie_parameter(half: Floats, share: float) -> float:
     """The parameter nu at which the mean of nu h / (1 + nu h) is the share (Davidson, 1970)."""
+    from scipy.optimize import brentq
+
     some = half[:: max(1, half.size // 100_000)]
 
     def excess(log_nu: float) -> float:

@@ -8,7 +8,6 @@ import pyarrow as pa
 import torch
 from scipy.special import expit
 
-from mixlogit.choice import strength
 from mixlogit.data.simulate import Simulated
 from mixlogit.data.values import Floats, Ints
 from mixlogit.errors import UsageError
@@ -196,6 +195,8 @@ def _strengths(
     generator: np.random.Generator,
 ) -> Floats:
     """Strengths of the respondents; of the contrarians with their sign changed."""
+    from mixlogit.choice import strength  # brings Pyro, which reading data needs not
+
     parameters: dict[str, Any] = {"mean": mean}
     if family in ("lognormal", "gamma") and cv > 0:
         parameters["cv"] = cv

@@ -14,6 +14,7 @@ from mixlogit.run.write import (
     write_parquet,
     write_text,
     write_yaml,
+    yaml_text,
 )
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "write_parquet",
     "write_text",
     "write_yaml",
+    "yaml_text",
 ]

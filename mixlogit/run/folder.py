@@ -48,6 +48,7 @@ class RunFolder:
         path: The final folder.
         command: The command line that asked for the run.
         config: The resolved configuration, written as `config.yaml`.
+        chosen: Its keys whose values are not the defaults; None if that is not known.
         seed: The seed, for `run.json`.
         overwrite: Replace an earlier run. A folder that is no run is never replaced.
 
@@ -74,6 +75,7 @@ class RunFolder:
         *,
         command: Sequence[str] = (),
         config: Mapping[str, Any] | None = None,
+        chosen: Sequence[str] | None = None,
         seed: int | None = None,
         overwrite: bool = False,
     ) -> None:
@@ -83,6 +85,7 @@ class RunFolder:
         self.folder = self._beside("partial")
         self.command = list(command)
         self.config = dict(config or {})
+        self.chosen = None if chosen is None else list(chosen)
         self.seed = seed
         self.overwrite = overwrite
         self.state = "done"
@@ -188,6 +191,7 @@ class RunFolder:
         return {
             "command": self.command,
             "config_sha256": config_sha256(self.config),
+            "chosen": self.chosen,
             "seed": self.seed,
             "versions": versions(),
             "platform": platform.platform(),

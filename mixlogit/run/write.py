@@ -23,6 +23,7 @@ __all__ = [
     "write_parquet",
     "write_text",
     "write_yaml",
+    "yaml_text",
 ]
 
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
@@ -167,9 +168,24 @@ def write_json(path: str | Path, value: Any) -> None:
 
 def write_yaml(path: str | Path, value: Mapping[str, Any]) -> None:
     """Write YAML atomically, keys in the order given."""
+    write_text(path, yaml_text(value))
+
+
+def yaml_text(value: Mapping[str, Any]) -> str:
+    """A mapping as YAML, keys in the order given; nothing if it is empty.
+
+    Example:
+        >>> print(yaml_text({"family": "gamma", "by": ["country"]}), end="")
+        family: gamma
+        by:
+        - country
+    """
     import yaml
 
-    write_text(path, yaml.safe_dump(json_ready(value), sort_keys=False, allow_unicode=True))
+    if not value:
+        return ""
+    text: str = yaml.safe_dump(json_ready(value), sort_keys=False, allow_unicode=True)
+    return text
 
 
 def write_parquet(path: str | Path, frame: Any) -> None:

@@ -1,6 +1,7 @@
 """The fit after training, and the warning about a spread that grows with overfitting."""
 
 import math
+from pathlib import Path
 
 import torch
 
@@ -49,12 +50,13 @@ def test_the_warning_needs_both() -> None:
     assert spread_warning(rising, better) is None
 
 
-def test_the_predictive_is_that_of_the_refitted_posterior() -> None:
+def test_the_predictive_of_a_saved_posterior_is_that_of_the_refitted(tmp_path: Path) -> None:
     made = ml.simulate(400, 20, "lognormal", mean=1.0, cv=1.0, seed=4).comparisons()
     train, test = made.split(0.25, seed=1)
     settings = AlignSettings(beta=1.0, seed=7)
     assert train.margin is not None
+    refit(train, train.margin, settings, evidence=False).save(tmp_path / "run")
     posterior = refit(train, train.margin, settings, evidence=False)
-    scores = log_predictive(train, settings, test)
+    scores = log_predictive(train, settings, test, ml.open_run(tmp_path / "run"))
     assert len(scores) == len(test)
     assert float(scores.mean()) == posterior.held_out(test)["log_score"]

@@ -211,7 +211,7 @@ def test_the_spread_is_watched_from_the_best_evaluation() -> None:
     assert bad.advice.startswith("The spread of strength rose from 0.60 to 0.90 while the")
 
 
-def test_the_card_names_what_it_was_made_from_only_by_its_hub_id(tmp_path: Path) -> None:
+def test_the_card_names_what_it_was_made_from_as_it_was_given(tmp_path: Path) -> None:
     figures = {"mean": 0.2, "q05": 0.1, "q95": 0.3}
     result: dict[str, Any] = {
         "n": {"comparisons": 1200, "respondents": 0},
@@ -222,12 +222,16 @@ def test_the_card_names_what_it_was_made_from_only_by_its_hub_id(tmp_path: Path)
     settings = {"family": "gamma", "beta": 0.1, "anchor": None}
     card = model_card("owner/model", result, settings)
     assert "\nbase_model: owner/model\n" in card
-    assert "\nmodel trained on 1,200 comparisons through" in card
+    assert "\n`owner/model` trained on 1,200 comparisons through" in card
     assert "| mean strength | 0.2 (90 % interval 0.1 to 0.3) |" in card
     assert "coefficient of variation" not in card
     local = model_card(str(tmp_path), result, settings)
-    assert "base_model" not in local
-    assert str(tmp_path.parent) not in local
+    assert "base_model" not in local  # the hub refuses all but ids of its own
+    assert f"\n`{tmp_path}` trained on" in local
+    assert 'AutoModelForCausalLM.from_pretrained("policy")' in card
+    with_adapter = model_card("owner/model", result, settings, adapter=True)
+    assert "\nlibrary_name: peft\nbase_model: owner/model\n" in with_adapter
+    assert 'AutoPeftModelForCausalLM.from_pretrained("policy")' in with_adapter
 
 
 @pytest.mark.slow

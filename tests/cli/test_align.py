@@ -99,7 +99,7 @@ def test_the_run_folder_is_that_of_a_fit_with_a_policy(done: Path) -> None:
 def test_the_card_holds_counts_and_no_texts(done: Path) -> None:
     card = (done / "policy" / "README.md").read_text()
     n = json.loads((done / "summary.json").read_text())["n"]["comparisons"]
-    assert f"model trained on {n:,} comparisons of 6 respondents through" in card
+    assert f"model` trained on {n:,} comparisons of 6 respondents through" in card
     assert "| steps | 6 |" in card
     votes = pq.read_table(done.parent / "votes.parquet").to_pandas()
     for name in ("prompt", "chosen", "rejected", "respondent"):

@@ -162,6 +162,19 @@ def test_python_dash_m() -> None:
     assert done.stdout == f"mixlogit {mixlogit.__version__}\n"
 
 
+@pytest.mark.parametrize("name", ["fit", "margins", "align", "evaluate"])
+def test_help_shows_what_a_command_uses_and_cuts_no_name(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert program.main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert "--respondent" in text
+    for option in ("--choice-id", "--item-a", "--votes-a", "--features", "--grade "):
+        assert (option in text) == (name == "fit")
+
+
 @pytest.mark.parametrize("name", ["check", "fit", "margins", "align", "evaluate", "compare"])
 def test_help_ends_with_an_example_that_can_be_typed(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

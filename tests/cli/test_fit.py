@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import mixlogit as ml
+from mixlogit.analysis.material import read_material
 from mixlogit.cli import main
 from mixlogit.errors import StorageError
 from mixlogit.run import run_lock
@@ -288,3 +289,15 @@ def test_utilities_of_items_are_printed_and_reported(say: Callable, tmp_path: Pa
     assert [float(line.split()[1]) for line in lines] == pytest.approx(found["mean"], abs=0.006)
     cells = re.findall(r'<th scope="row">(item\w*|i\d+)</th>', (run / "report.html").read_text())
     assert [cell for cell in cells if cell in found.index] == list(found.index)
+
+
+def test_the_report_lists_the_options_that_are_not_the_defaults(
+    fitted: tuple[Path, int, dict],
+) -> None:
+    chosen = json.loads((fitted[0] / "run.json").read_text())["chosen"]
+    config = yaml.safe_load((fitted[0] / "config.yaml").read_text())
+    assert {"data", "seed", "test_fraction", "output"} <= {*chosen} < {*config}
+    assert "share_formula" not in chosen
+    listed = read_material(fitted[0]).config
+    assert listed is not None
+    assert yaml.safe_load(listed) == {key: config[key] for key in config if key in chosen}
