@@ -38,6 +38,7 @@ def test_dimensions_have_names(posterior):
     tree = posterior.to_datatree()
     assert set(tree.children) == {
         "posterior",
+        "unconstrained_posterior",
         "prior",
         "log_prior",
         "sample_stats",

@@ -94,7 +94,7 @@ def test_classes(figures, kind, sentences):
     ],
 )
 def test_random_tastes(weighed, kind, sentences):
-    problem = SimpleNamespace(design=SimpleNamespace(strength=False), panel=True)
+    problem = SimpleNamespace(design=SimpleNamespace(strength=None), panel=True)
     verdict = of_random(problem, weighed)
     assert (verdict.heterogeneity, list(verdict.sentences)) == (kind, sentences)
 
