@@ -78,3 +78,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is done: threads of gloo that still run now and then abort a tidy end
