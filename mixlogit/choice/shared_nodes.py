@@ -23,9 +23,10 @@ from mixlogit.choice.rules import REACH, population_masses, split_nodes, stretch
 if TYPE_CHECKING:
     from mixlogit.choice.utility import Rows
 
-__all__ = ["SharedNodes"]
+__all__ = ["MOST_NODES", "SharedNodes"]
 
-_SIZES = 33, 65, 129  # numbers of nodes
+MOST_NODES = 129
+_SIZES = 33, 65, MOST_NODES
 _DENSE = 50  # respondents x pairs for each row up to which the product pays
 _REACHES = 4.0, 2.0, 1.0  # sd around the population's middle that are tried to hold all modes
 # of log sigmoid(exp(u) d) in u: its largest curvature, and the part of the distance of its
@@ -65,28 +66,39 @@ class SharedNodes:
         n = len(rows.weight)
         return pairs * rows.n_blocks <= n and pairs * len(rows.block) <= _DENSE * n
 
-    def suffice(self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor) -> Tensor:
-        """Whether the largest number of nodes is enough, a boolean `draw`-vector.
+    def wanted(self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor) -> Tensor:
+        """Number of nodes that resolve every respondent's integrand, a `draw`-vector.
 
         Args:
             family: Mixing distribution with batch shape `draw x block`.
             lapse: Lapse rates, `draw x 1`, or None.
             utilities: `draw x item` utilities.
+
+        Returns:
+            Numbers, to be compared with `MOST_NODES`; 0 for a family of finitely many strengths,
+            infinite where some modes lie too far off the population.
         """
         if family.atoms is not None:
-            return torch.ones(len(utilities), dtype=torch.bool)
-        return self._wanted(family, lapse, self._margins(utilities)) <= _SIZES[-1]
+            return torch.zeros(len(utilities), dtype=torch.float64)
+        return self._wanted(family, lapse, self._margins(utilities))
 
     def by_respondent(
-        self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
+        self, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor, wanted: Tensor
     ) -> Tensor:
-        """Log-likelihood of each respondent: `draw x respondent`, nats; arguments as above."""
+        """Log-likelihood of each respondent: `draw x respondent`, nats.
+
+        Args:
+            family: Mixing distribution with batch shape `draw x block`.
+            lapse: Lapse rates, `draw x 1`, or None.
+            utilities: `draw x item` utilities.
+            wanted: Numbers of nodes, from `wanted`; the largest serves all draws.
+        """
         margin = self._margins(utilities)
         own = select(family, torch.arange(len(self._members)))
         if own.atoms is not None:
             strengths, log_mass = own.atoms
         else:
-            strengths, log_mass = self._nodes(own, lapse, margin)
+            strengths, log_mass = self._nodes(own, float(wanted.max()))
         rate = None if lapse is None else lapse.view(-1, 1, 1, 1)
         scaled = strengths.unsqueeze(-1) * margin[:, None, None]
         log_p = log_lapsed(logsigmoid(scaled), rate)  # draw x block x node x pair
@@ -99,12 +111,9 @@ class SharedNodes:
     def _margins(self, utilities: Tensor) -> Tensor:
         return utilities[:, self._first] - utilities[:, self._second]
 
-    def _nodes(
-        self, own: StrengthFamily, lapse: Tensor | None, margin: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _nodes(self, own: StrengthFamily, wanted: float) -> tuple[Tensor, Tensor]:
         """Strengths and log masses of each block's nodes: `draw x block x node`."""
-        wanted = float(self._wanted(own, lapse, margin).max())
-        size = next((size for size in _SIZES if size >= wanted), _SIZES[-1])
+        size = next((size for size in _SIZES if size >= wanted), MOST_NODES)
         with torch.no_grad():
             centre, sd = (part.unsqueeze(-1) for part in own.location_scale())
             rule = stretched_rule(2 * round(self._finer * (size // 2)) + 1)
@@ -113,10 +122,7 @@ class SharedNodes:
 
     @torch.no_grad()
     def _wanted(self, family: StrengthFamily, lapse: Tensor | None, margin: Tensor) -> Tensor:
-        """Number of nodes that resolve every respondent's integrand, a `draw`-vector.
-
-        Infinite where the votes pull some respondent too far off the population.
-        """
+        """As `wanted`, for a family with a density."""
         centre, sd = family.location_scale()  # draw x block
         linear = family.coordinate == "linear"
         strip: Tensor | float = math.pi / 2

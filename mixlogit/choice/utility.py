@@ -8,7 +8,7 @@ respondents share.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes, stretched_rule
-from mixlogit.choice.shared_nodes import SharedNodes
+from mixlogit.choice.shared_nodes import MOST_NODES, SharedNodes
 
 __all__ = ["Rows", "UtilityLikelihood", "latent_margins", "some_rows", "strengthened"]
 
@@ -198,13 +198,15 @@ class UtilityLikelihood:
             return self._sum(self.each_comparison(family, lapse, margin))
         if self._shared is None:
             return self._on_own_nodes(family, lapse, utilities)
-        enough = self._shared.suffice(family, lapse, utilities)
+        wanted = self._shared.wanted(family, lapse, utilities)
+        enough = wanted <= MOST_NODES
         if bool(enough.all()):
-            return self._shared.by_respondent(family, lapse, utilities)
+            return self._shared.by_respondent(family, lapse, utilities, wanted)
         if not bool(enough.any()):
             return self._on_own_nodes(family, lapse, utilities)
+        shared = partial(self._shared.by_respondent, wanted=wanted[enough])
         blocks, out = torch.arange(self.rows.n_blocks), []
-        for which, how in ((enough, self._shared.by_respondent), (~enough, self._on_own_nodes)):
+        for which, how in ((enough, shared), (~enough, self._on_own_nodes)):
             rate = None if lapse is None else lapse[which]
             out.append(how(select(family, blocks, which), rate, utilities[which]))
         place = torch.cat([torch.nonzero(which) for which in (enough, ~enough)]).squeeze(1)

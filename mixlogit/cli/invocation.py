@@ -178,7 +178,7 @@ def command(
         return function(replace(call, chosen=chosen, more=more), **values)
 
     parameters = _all_parameters(function, data, own, common)
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # any function has one
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     text = inspect.cleandoc(function.__doc__ or "").partition("\n\n")[0]
     epilog = f"Example: mixlogit {name} {example}" if example else None

@@ -86,7 +86,7 @@ class Processes:
         """
         try:
             yield
-        except Exception:
+        except Exception:  # whatever it is, the others must not wait for this process
             self._dismiss()
             raise
         self._dismiss()

@@ -1,6 +1,7 @@
 """Panels of comparisons among few items: nodes that all share, and nodes at each one's mode."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from mixlogit.choice import strength
 from mixlogit.choice.family import StrengthFamily
-from mixlogit.choice.shared_nodes import SharedNodes
+from mixlogit.choice.shared_nodes import MOST_NODES, SharedNodes
 from mixlogit.choice.utility import Rows, UtilityLikelihood, latent_margins
 
 DRAWS, ITEMS, BLOCKS = 5, 6, 2
@@ -32,6 +33,14 @@ def family_of(name: str, spread: float) -> StrengthFamily:
     return strength(name, mean=torch.ones(shape, dtype=F64), **{
         "sd" if name == "normal" else "cv": second
     })  # fmt: skip
+
+
+def on_shared_nodes(
+    shared: SharedNodes, family: StrengthFamily, lapse: Tensor | None, utilities: Tensor
+) -> Tensor:
+    """Log-likelihoods of respondents on as many nodes as they want."""
+    wanted = shared.wanted(family, lapse, utilities)
+    return shared.by_respondent(family, lapse, utilities, wanted)
 
 
 def brute(rows: Rows, family: StrengthFamily, lapse: float, utilities: Tensor) -> Tensor:
@@ -67,9 +76,9 @@ def test_both_kinds_of_nodes_against_brute_force(
     rate = torch.full((DRAWS, 1), lapse, dtype=F64) if lapse else None
     want = brute(rows, family, lapse, utilities)
     shared, whole = SharedNodes(rows), UtilityLikelihood(rows)
-    assert bool(shared.suffice(family, rate, utilities).all())
+    assert bool((shared.wanted(family, rate, utilities) <= MOST_NODES).all())
     torch.testing.assert_close(
-        shared.by_respondent(family, rate, utilities), want, atol=5e-6, rtol=0
+        on_shared_nodes(shared, family, rate, utilities), want, atol=5e-6, rtol=0
     )
     own = whole._on_own_nodes(family, rate, utilities)
     torch.testing.assert_close(own, want, atol=5e-6, rtol=0)
@@ -80,7 +89,7 @@ def test_draws_that_want_too_many_nodes_get_their_own() -> None:
     spread = torch.tensor([0.2, 9.0, 0.5, 12.0, 0.1], dtype=F64).unsqueeze(1).expand(-1, BLOCKS)
     family = strength("lognormal", mean=torch.ones_like(spread), cv=spread)
     likelihood = UtilityLikelihood(rows)
-    enough = SharedNodes(rows).suffice(family, None, utilities)
+    enough = SharedNodes(rows).wanted(family, None, utilities) <= MOST_NODES
     assert enough.tolist() == [True, False, True, False, True]
     torch.testing.assert_close(
         likelihood.by_respondent(family, None, utilities),
@@ -93,7 +102,10 @@ def test_draws_that_want_too_many_nodes_get_their_own() -> None:
 def test_derivatives_agree() -> None:
     rows, utilities = made(votes=15)
     found = []
-    for how in (SharedNodes(rows).by_respondent, UtilityLikelihood(rows)._on_own_nodes):
+    for how in (
+        partial(on_shared_nodes, SharedNodes(rows)),
+        UtilityLikelihood(rows)._on_own_nodes,
+    ):
         values = utilities.clone().requires_grad_()
         mean, cv = (torch.full((DRAWS, BLOCKS), 0.8, dtype=F64).requires_grad_() for _ in "ab")
         total = how(strength("lognormal", mean=mean, cv=cv), None, values).sum()
@@ -106,7 +118,7 @@ def test_atoms_are_exact() -> None:
     rows, utilities = made(votes=15)
     family = strength("fixed", mean=torch.full((DRAWS, BLOCKS), 1.3, dtype=F64))
     torch.testing.assert_close(
-        SharedNodes(rows).by_respondent(family, None, utilities),
+        on_shared_nodes(SharedNodes(rows), family, None, utilities),
         UtilityLikelihood(rows)._on_own_nodes(family, None, utilities),
     )
 

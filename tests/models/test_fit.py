@@ -238,10 +238,10 @@ def test_what_is_no_data_and_what_are_no_priors() -> None:
         "...), which takes paths, data frames and data sets."
     )
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        ml.fit(made.frame)  # type: ignore[arg-type]
+        ml.fit(made.frame)  # type: ignore[arg-type]  # what is refused
     message = (
         "Expected Priors but got dict. Write Priors(cv_scale=0.5); the others are mean, "
         "log_mean_sd, lapse, group_scale, utility_sd."
     )
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
-        ml.fit(made.comparisons(), priors={"cv": 0.5})  # type: ignore[arg-type]
+        ml.fit(made.comparisons(), priors={"cv": 0.5})  # type: ignore[arg-type]  # what is refused
