@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-__all__ = ["decimals", "figure", "interval_cells", "parameter"]
+__all__ = ["decimals", "differing", "figure", "interval_cells", "parameter"]
 
 _PARAMETERS = {
     "cv": "coefficient of variation",
@@ -27,6 +27,19 @@ def parameter(name: str) -> str:
     if name.startswith("share["):
         return f"share of class {name[6:-1]}"
     return _PARAMETERS.get(name, name)
+
+
+def differing(kind: str) -> str:
+    """What a fit lets differ between respondents, in a word.
+
+    Args:
+        kind: As in `comparison.json`.
+
+    Example:
+        >>> differing("homogeneous"), differing("taste")
+        ('nothing', 'taste')
+    """
+    return "nothing" if kind == "homogeneous" else kind
 
 
 def figure(value: float | None) -> str:
