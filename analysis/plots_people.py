@@ -163,6 +163,8 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
         >>> plot_k_hat(ml.fit(data, evidence=False, draws=400)).get_ylabel()
         'Pareto k'
     """
+    from matplotlib.ticker import MaxNLocator
+
     saved = read_run(run)
     stats = saved.tree["sample_stats"]
     if "loo_k_hat" not in stats:
@@ -185,7 +187,7 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
     if saved.panel and x.max() > 10 * x.min():
         ax.set_xscale("log")
     else:
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.set_xlabel("votes of the respondent" if saved.panel else "comparison")
     ax.set_ylabel("Pareto k")
     bare(ax)

@@ -87,7 +87,7 @@ class PreferenceData(Dataset[tuple[int, Row]]):
         for finding in counts.findings:
             warnings.warn(f"{stream.name}: {finding.message}", DataWarning, stacklevel=2)
         judged = _judged(table, stream, labels)
-        known = {"row": numbers, "source_sha256": stream.sha256, "dropped": counts.dropped}
+        known: Any = {"row": numbers, "source_sha256": stream.sha256, "dropped": counts.dropped}
         return cls(rows, replace(judged, **known), counts)
 
     def __len__(self) -> int:

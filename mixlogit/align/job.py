@@ -27,11 +27,11 @@ from mixlogit.align.results import judged_margins, model_card, spread_check, tra
 from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.data import Comparisons, data_record
 from mixlogit.errors import Interrupted, UsageError
-from mixlogit.run import GrowingRun, write_json, write_parquet, write_text
+from mixlogit.lm.load import longest_text
+from mixlogit.run import GrowingRun, Progress, write_json, write_parquet, write_text
 
-__all__ = ["Finish", "Job", "Progress"]
+__all__ = ["Finish", "Job"]
 
-Progress = Callable[[str, int, int], None]
 Finish = Callable[[Path, Aligned, Comparisons], None]
 _NAMED = (
     *("data", "test", "test_fraction", "model", "reference", "tokenizer", "by", "lora"),
@@ -112,8 +112,7 @@ class Job:
         model, tokenizer = open_policy(
             given["model"], given["tokenizer"], dtype=dtype, lora=given["lora"], seed=args.seed
         )
-        limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        args.max_length = args.max_length or limit
+        args.max_length = args.max_length or longest_text(model)
         train = self._read(given["data"], tokenizer, args)
         held_out = None
         if given["test"] is not None:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.summary import data_line, plural
+from mixlogit.cli.summary import data_line
 from mixlogit.run import write_json
+from mixlogit.run.words import plural
 
 __all__ = ["check"]
 

@@ -8,9 +8,9 @@ import typer
 from mixlogit.cli.fitting import read_votes
 from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation, call_of_run
-from mixlogit.cli.summary import plural, table
+from mixlogit.cli.summary import table
 from mixlogit.run import write_json, write_text
-from mixlogit.run.words import differing
+from mixlogit.run.words import differing, plural
 
 if TYPE_CHECKING:
     from mixlogit.models import ModelComparison

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-__all__ = ["decimals", "differing", "figure", "interval_cells", "parameter"]
+__all__ = ["decimals", "differing", "figure", "interval_cells", "parameter", "plural"]
 
 _PARAMETERS = {
     "cv": "coefficient of variation",
@@ -15,6 +15,16 @@ _PARAMETERS = {
     "width_exponent": "exponent of strength in widths",
     "log_width_sd": "sd of log width",
 }
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    Example:
+        >>> plural(1, "group"), plural(3801, "respondent")
+        ('1 group', '3,801 respondents')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def parameter(name: str) -> str:
