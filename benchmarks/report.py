@@ -17,7 +17,7 @@ from ties import load_set
 
 import mixlogit as ml
 from mixlogit import analysis
-from mixlogit.run import silent
+from mixlogit.run.progress import silent
 
 __all__ = ["RUNS", "report_cost"]
 

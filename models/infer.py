@@ -18,7 +18,7 @@ from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 from mixlogit.models.rough import rough_mode
-from mixlogit.run import Progress, silent
+from mixlogit.run.progress import Progress, silent
 
 __all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 

@@ -27,7 +27,7 @@ from mixlogit.models.strength_predictor import draw_answers
 from mixlogit.models.thin import thinned
 from mixlogit.models.threads import few_threads
 from mixlogit.models.verdict import Check
-from mixlogit.run import silent
+from mixlogit.run.progress import silent
 
 __all__ = ["Calibration", "sbc", "uniformity"]
 

@@ -12,7 +12,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import gradient_and_hessian, lbfgs
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_classes import share_basis, taste_classes
-from mixlogit.run import silent
+from mixlogit.run.progress import silent
 
 __all__ = [
     "Starts",

@@ -22,8 +22,8 @@ from mixlogit.lm.cache import user_cache
 from mixlogit.lm.load import quiet_transformers
 from mixlogit.lm.pairing import Pairing
 from mixlogit.models import open_run
-from mixlogit.run import Progress, silent
 from mixlogit.run.notebook import html_table
+from mixlogit.run.progress import Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd

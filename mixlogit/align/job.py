@@ -28,7 +28,8 @@ from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.data import Comparisons, data_record
 from mixlogit.errors import Interrupted, UsageError
 from mixlogit.lm.load import longest_text
-from mixlogit.run import GrowingRun, Progress, write_json, write_parquet, write_text
+from mixlogit.run import GrowingRun, write_json, write_parquet, write_text
+from mixlogit.run.progress import Progress
 
 __all__ = ["Finish", "Job"]
 

@@ -13,7 +13,7 @@ from mixlogit.models import Posterior, fit
 from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
-from mixlogit.run import Progress
+from mixlogit.run.progress import Progress
 
 __all__ = ["log_predictive", "refit", "spread_warning"]
 

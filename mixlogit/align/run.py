@@ -7,7 +7,7 @@ from typing import Any
 from mixlogit.align.aligned import Aligned
 from mixlogit.align.job import Finish, Job
 from mixlogit.lm.load import quiet_transformers
-from mixlogit.run import Progress, silent
+from mixlogit.run.progress import Progress, silent
 
 __all__ = ["align"]
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mixlogit.run import Progress
+from mixlogit.run.progress import Progress
 
 __all__ = ["LOG_SD", "Learned", "align_tiny_policy"]
 

@@ -13,7 +13,8 @@ from mixlogit.cli.summary import (
     strength_table,
     utilities_table,
 )
-from mixlogit.run import Progress, write_json, write_text
+from mixlogit.run import write_json, write_text
+from mixlogit.run.progress import Progress
 from mixlogit.run.words import figure
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Trace:
     """Progress that is shown and kept, for `metrics.jsonl`.
 
     Example:
-        >>> from mixlogit.run import silent
+        >>> from mixlogit.run.progress import silent
         >>> trace = Trace(silent)
         >>> trace("map", 1, 2)
         >>> {**trace.events[0], "seconds": 0}

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from mixlogit.errors import MixlogitError
-from mixlogit.run import Progress, is_first_process, json_ready, silent
+from mixlogit.run import is_first_process, json_ready
+from mixlogit.run.progress import Progress, silent
 
 __all__ = ["Terminal", "clean"]
 

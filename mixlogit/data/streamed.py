@@ -20,7 +20,7 @@ from mixlogit.data.source import source_of_table
 from mixlogit.data.stream import open_feed
 from mixlogit.data.vote_reader import VoteReader
 from mixlogit.errors import UsageError
-from mixlogit.run import Progress
+from mixlogit.run.progress import Progress
 
 __all__ = ["Streamed", "Tally", "drawn_respondents", "streamed"]
 

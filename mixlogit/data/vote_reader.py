@@ -17,7 +17,7 @@ from mixlogit.data.processes import Processes
 from mixlogit.data.rows import Rows
 from mixlogit.data.scan import Block, Scan
 from mixlogit.errors import DataError
-from mixlogit.run import Progress
+from mixlogit.run.progress import Progress
 
 __all__ = ["VoteReader"]
 

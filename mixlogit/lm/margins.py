@@ -24,7 +24,8 @@ from mixlogit.lm.encode import EncodingCounts, Truncation, encode
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.lm.ratios import COLUMNS, margin_columns
 from mixlogit.lm.shards import Shards
-from mixlogit.run import Progress, run_lock, silent
+from mixlogit.run import run_lock
+from mixlogit.run.progress import Progress, silent
 
 __all__ = ["MarginOptions", "Margins", "margins"]
 
