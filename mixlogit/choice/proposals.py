@@ -56,7 +56,7 @@ class Proposals:
         """Of each component but for a constant, `respondent x component x draw`."""
         wide = _WIDER * self.root
         away = (z.unsqueeze(1) - self.mode.unsqueeze(2)).mT
-        white = torch.linalg.solve(wide, away)
+        white: Tensor = torch.linalg.solve(wide, away)
         return -0.5 * white.square().sum(-2) - _log_volume(wide).unsqueeze(-1)
 
     def matched(self, z: Tensor, log_f: Tensor) -> "Proposals":

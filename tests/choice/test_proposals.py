@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from judges import double, generator, graded
 from scipy.special import expit, logsumexp
-from torch.distributions import MixtureSameFamily, MultivariateNormal
 from torch.distributions import Categorical as Shares
+from torch.distributions import MixtureSameFamily, MultivariateNormal
 
 import mixlogit as ml
 from mixlogit.choice.proposals import Proposals
