@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -19,6 +18,7 @@ from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 from mixlogit.models.rough import rough_mode
+from mixlogit.run import Progress, silent
 
 __all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
@@ -26,7 +26,6 @@ K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
 Method = Literal["auto", "importance", "nuts", "laplace", "evidence", "svi"]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +129,7 @@ def infer(
         progress: Called with a stage, steps done and steps in all.
     """
     generator = torch.Generator().manual_seed(seed)
-    say = progress or (lambda stage, done, total: None)
+    say = progress or silent
     best, spread, seconds = _best_mode(joint, chains, generator, say)
     root = root_of_covariance(best.hessian)
     out = _laplace(joint, best, root, spread, seconds)
