@@ -196,7 +196,7 @@ def test_predictions_against_a_sum_over_a_grid(family: str, outcome: str, formul
     likelihood.adapt(psi)
     predictor = TastePredictor.of(problem, likelihood, psi.unsqueeze(0), 4)
     n, who = len(data), data.respondent.codes.numpy()
-    found = vote_log_likelihood(problem, predictor, torch.arange(n), single=True)[0].numpy()
+    found = vote_log_likelihood(predictor, torch.arange(n), single=True)[0].numpy()
     for person in range(4):
         b, log_mass = grid(family, shift[person])
         mine = np.flatnonzero(who == person)
