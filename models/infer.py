@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.models.curvature import utility_hessian
-from mixlogit.models.guide import FullRankGuide, fit_guide
+from mixlogit.models.guide import PARTICLES, FullRankGuide, fit_guide
 from mixlogit.models.importance import Weighted, importance_draws
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
@@ -41,7 +41,7 @@ class Inferred:
         effective: Effective proposal draws, summed over restarts, `replicate`.
         log_evidence: Log marginal likelihood, `replicate`, nats.
         evidence_by: "importance" or "laplace".
-        elbo: ELBO of the first restart at each step, nats.
+        elbo: ELBO at each step, nats, a mean over restarts.
         mode_seconds: Wall seconds until the modes were found.
         spread_of_modes: Largest difference of the restarts' log densities, nats.
     """
@@ -234,19 +234,23 @@ def _by_importance(
     """Guide and importance resampling in every restart; whether all of them can be trusted."""
     parts: list[Weighted] = []
     elbo: list[float] = []
-    for chain in range(chains):
-        torch.manual_seed(seed + chain)
-        guide = FullRankGuide(joint, so_far.mode.theta, root)
+    for first in range(0, chains, at_once := _guides_at_once(joint)):
+        torch.manual_seed(seed + first)
+        n = min(at_once, chains - first)
+        guide = FullRankGuide(
+            joint, so_far.mode.theta.repeat(n, 1, 1), root.repeat(n, 1, 1, 1)
+        )
         trace = fit_guide(guide)
         elbo = elbo or trace
         with torch.no_grad():
-            location, scale = guide.location(), guide.scale_root()
-        parts.append(
-            importance_draws(
-                joint, location, scale, proposals=draws, draws=draws, generator=generator
+            fitted = zip(guide.location(), guide.scale_root(), strict=True)
+        for location, scale in fitted:
+            parts.append(
+                importance_draws(
+                    joint, location, scale, proposals=draws, draws=draws, generator=generator
+                )
             )
-        )
-        say("posterior", chain + 1, chains)
+            say("posterior", len(parts), chains)
     out = _collected(so_far, parts, elbo)
     if not _good(out) and joint.n_replicates == 1:
         pilot = out.theta.reshape(-1, joint.size)
@@ -254,6 +258,11 @@ def _by_importance(
         parts = refined_draws(joint, pilot, chains=chains, draws=draws, generator=generator)
         out = _collected(so_far, parts, elbo)
     return out, _good(out)
+
+
+def _guides_at_once(joint: LogJoint) -> int:
+    """How many restarts' guides are fitted side by side."""
+    return max(1, joint.draws_at_once // PARTICLES)
 
 
 def _good(found: Inferred) -> bool:
