@@ -103,8 +103,10 @@ def fit_guide(guide: FullRankGuide, *, steps: int = 40, tolerance: float = 0.05)
     return trace
 
 
-def _adam(x: Tensor, slope: Tensor, moments: tuple[Tensor, Tensor], rate: float, step: int) -> None:
-    """One step, in place; torch's own imports its compiler, which costs more than many a fit."""
+def _adam(
+    x: Tensor, slope: Tensor, moments: tuple[Tensor, Tensor], rate: float, step: int
+) -> None:
+    """One step, in place; torch's own imports its compiler, which costs more than a fit."""
     mean, square = moments
     mean.lerp_(slope, 1.0 - _DECAY[0])
     square.lerp_(slope.square(), 1.0 - _DECAY[1])
@@ -115,7 +117,6 @@ def _adam(x: Tensor, slope: Tensor, moments: tuple[Tensor, Tensor], rate: float,
 
 
 def _flat(trace: list[float], tolerance: float) -> bool:
-    """Whether the second half of a trace gains less than `tolerance` on the first."""
+    """Whether the second half of a trace gains less than `tolerance` on where it began."""
     values = torch.tensor(trace)
-    half = len(values) // 2
-    return bool(values[half:].mean() - values[:half].mean() < tolerance)
+    return bool(values[len(values) // 2 :].mean() - values[:2].mean() < tolerance)

@@ -18,7 +18,7 @@ from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
-from mixlogit.models.rough import rough_mode
+from mixlogit.models.rough import rough_modes
 
 __all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
@@ -190,14 +190,14 @@ def _best_mode(
         modes = [_mode_of_many(joint)]
         say("mode", 1, 1)
     else:
+        starts = joint.start().repeat(chains, 1, 1)
+        for start in starts[1:]:
+            start += 0.7 * torch.randn(start.shape, generator=generator, dtype=start.dtype)
         modes = []
-        for chain in range(chains):
-            start = joint.start()
-            if chain:
-                offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
-                start = start + 0.7 * offset
-            modes.append(find_mode(joint, rough_mode(joint, start)))
-            say("mode", chain + 1, chains)
+        different = rough_modes(joint, starts)
+        for rough in different:
+            modes.append(find_mode(joint, rough))
+            say("mode", len(modes), len(different))
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
     return best, spread, time.monotonic() - begin
@@ -237,9 +237,7 @@ def _by_importance(
     for first in range(0, chains, at_once := _guides_at_once(joint)):
         torch.manual_seed(seed + first)
         n = min(at_once, chains - first)
-        guide = FullRankGuide(
-            joint, so_far.mode.theta.repeat(n, 1, 1), root.repeat(n, 1, 1, 1)
-        )
+        guide = FullRankGuide(joint, so_far.mode.theta.repeat(n, 1, 1), root.repeat(n, 1, 1, 1))
         trace = fit_guide(guide)
         elbo = elbo or trace
         with torch.no_grad():
