@@ -12,15 +12,14 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from mixlogit.choice.panel_sets import Block
+from mixlogit.choice.proposals import Proposals
 from mixlogit.choice.tastes import Coefficients, TasteDesign
 from mixlogit.errors import UsageError
 
 __all__ = ["Evaluation", "Sampling", "SimulatedLikelihood", "normal_points"]
 
 Sampling = Literal["adaptive", "sobol", "halton"]
-_WIDER = 1.25  # how much wider than the normal approximation draws are
 _PILOTS = 2  # rounds in which the proposals take up the moments of weighted draws
-_TRUST = 5.0  # effective draws a dimension at which these count as much as what was before
 
 
 def normal_points(
@@ -86,8 +85,9 @@ class SimulatedLikelihood:
 
     Plain draws have q = phi. Adaptive ones are importance draws from a normal of each
     respondent's own: first at the mode with the inverse curvature there, then twice with the
-    mean and covariance that other draws gave (Naylor and Smith 1982). `adapt` finds it;
-    afterwards the draws stay where they are, so that the likelihood is a smooth function.
+    mean and covariance that other draws gave (Naylor and Smith 1982). A signed strength may give
+    two modes, of which half the draws each are taken. `adapt` finds them; afterwards the draws
+    stay where they are, so that the likelihood is a smooth function.
 
     Args:
         blocks: The choice sets.
@@ -152,26 +152,25 @@ class SimulatedLikelihood:
             return
         for block in self.blocks:
             who = block.respondent
-            mode, root = self._laplace(block, psi)
+            proposals = self._laplace(block, psi)
             for pilot in self._pilots:
-                z, log_weight = _around(mode, root, pilot[who])
+                z, log_weight = proposals.draws(pilot[who])
                 value = block.moments(self._at(block, psi, z).value).value
-                mode, root = _matched(z, value + log_weight, mode, root)
-            self.z[who], self.log_weight[who] = _around(mode, root, self._points[who])
+                proposals = proposals.matched(z, value + log_weight)
+            self.z[who], self.log_weight[who] = proposals.draws(self._points[who])
 
     def _at(self, block: Block, psi: Tensor, z: Tensor) -> Coefficients:
         """Coefficients of a block's respondents at `respondent x draw x latent` normals."""
         x = None if self.covariates is None else self.covariates[block.respondent]
         return self.design.at(psi, z, x)
 
-    def _laplace(self, block: Block, psi: Tensor) -> tuple[Tensor, Tensor]:
-        """Mode of each respondent's normals in each class, and a root of the inverse curvature.
-
-        Returns:
-            `respondent x class_ x latent` and `respondent x class_ x latent x latent`.
-        """
+    def _laplace(self, block: Block, psi: Tensor) -> Proposals:
+        """Modes of each respondent's normals, in each class, and the inverse curvature there."""
         latent, k = self.design.n_latent, len(self.design.features)
-        z = torch.zeros(len(block.respondent), self.design.copies, latent, dtype=torch.float64)
+        starts, copies = self.design.starts(psi), self.design.copies
+        z = torch.zeros(len(block.respondent), max(copies, len(starts)), latent).double()
+        if len(starts) > 1:
+            z[..., 0] = torch.tensor(starts, dtype=torch.float64)
         eye = torch.eye(latent, dtype=torch.float64)
         for _ in range(12):
             at = self._at(block, psi, z)
@@ -186,7 +185,8 @@ class SimulatedLikelihood:
             z = z + step * (2.0 / size.clamp_min(2.0))
             if float(size.max()) < 1e-6:
                 break
-        return z, torch.linalg.inv(torch.linalg.cholesky(precision)).mT
+        root = torch.linalg.inv(torch.linalg.cholesky(precision)).mT
+        return Proposals(z, root, mixture=len(starts) > 1)
 
     def evaluate(self, psi: Tensor, order: int = 0) -> Evaluation:
         """Log-likelihood of each respondent and, if asked, derivatives in the parameters.
@@ -325,43 +325,3 @@ class SimulatedLikelihood:
 def _bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
     """A symmetric matrix of two blocks and what lies between them."""
     return torch.cat([torch.cat([first, beside], 1), torch.cat([beside.T, corner], 1)])
-
-
-def _around(mode: Tensor, root: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-    """Draws around the modes of each class, and the logs of their weights over their number.
-
-    Args:
-        mode: `respondent x class_ x latent`.
-        root: `respondent x class_ x latent x latent`.
-        eps: Standard normals, `respondent x draw x latent`.
-
-    Returns:
-        Draws, those of one class after another, and their log weights.
-    """
-    wide = _WIDER * root
-    z = mode.unsqueeze(2) + eps.unsqueeze(1) @ wide.mT
-    log_q = -0.5 * eps.square().sum(-1).unsqueeze(1) - torch.linalg.slogdet(wide)[1].unsqueeze(-1)
-    log_weight = -0.5 * z.square().sum(-1) - log_q - math.log(eps.shape[1])
-    return z.flatten(1, 2), log_weight.flatten(1)
-
-
-def _matched(z: Tensor, log_f: Tensor, mode: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and root of the covariance of weighted draws, as far as those can be trusted.
-
-    Args:
-        z: Draws, as `_around` gives them.
-        log_f: Logs of their weights.
-        mode: `respondent x class_ x latent`, where they were drawn around.
-        root: `respondent x class_ x latent x latent`.
-    """
-    people, copies, latent = mode.shape
-    z = z.view(people, copies, -1, latent)
-    weight = torch.softmax(log_f.view(people, copies, -1), -1)
-    effective = 1.0 / weight.square().sum(-1)
-    trust = (effective / (effective + _TRUST * latent)).unsqueeze(-1)
-    mean = (weight.unsqueeze(2) @ z).squeeze(2)
-    away = z - mean.unsqueeze(2)
-    covariance = (away * weight.unsqueeze(-1)).mT @ away
-    share = trust.unsqueeze(-1)
-    mixed = share * covariance + (1.0 - share) * (root @ root.mT)
-    return mode + trust * (mean - mode), torch.linalg.cholesky(mixed)
