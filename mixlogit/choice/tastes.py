@@ -258,27 +258,27 @@ class TasteDesign:
                 taste[..., k] = sign * taste[..., k].clamp(max=300.0).exp()
                 slope[..., k] = bend[..., k] = taste[..., k]
         strength = None if self.strength is None else self.strength.at(phi, z)
-        parts = taste, taste, slope, bend, slope
         b = torch.ones_like(z[..., 0]) if strength is None else strength.value
+        parts = [taste, taste, slope, bend, slope]
         if strength is not None:
-            parts = tuple(b.unsqueeze(-1) * one for one in (taste, slope, bend))
-            parts = parts[0], taste, *parts[1:], slope
+            for k in (0, 2, 3):
+                parts[k] = b.unsqueeze(-1) * parts[k]
         if self.exponent or self.widths:
             beside = self._beside(b, z, width)
-            parts = tuple(torch.cat(both, -1) for both in zip(parts, beside, strict=True))
-        value, *others = parts
+            parts = [torch.cat(both, -1) for both in zip(parts, beside, strict=True)]
+        value, along, slope, bend, mixed = parts
         if self.outcome:
             value = torch.cat([value, outcome.expand(*value.shape[:-1], -1)], -1)
-        at = value, *others, torch.cat(basis, -1), latent_slope, strength
-        return Coefficients(*at)
+        columns = torch.cat(basis, -1)
+        return Coefficients(value, along, slope, bend, mixed, columns, latent_slope, strength)
 
-    def _beside(self, b: Tensor, z: Tensor, width: Tensor) -> tuple[Tensor, ...]:
+    def _beside(self, b: Tensor, z: Tensor, width: Tensor) -> list[Tensor]:
         """Strength and log width, as tastes have them: value, along, slope, bend, mixed."""
         zero, one = torch.zeros_like(b), torch.ones_like(b)
         of_strength = [b, one, zero, zero, zero] if self.exponent else None
         of_width = [width * z[..., -1], zero, one, zero, zero] if self.widths else None
         both = [each for each in (of_strength, of_width) if each is not None]
-        return tuple(torch.stack(part, -1) for part in zip(*both, strict=True))
+        return [torch.stack(part, -1) for part in zip(*both, strict=True)]
 
     def latent_jacobian(self, psi: Tensor, at: Coefficients) -> Tensor:
         """Derivative of own numbers in z: `respondent x draw x own x latent`."""

@@ -6,13 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from judges import choice_sets, davidson, double, generator, graded, pairs
+from judges import choice_sets, davidson, double, generator, graded, pairs, z_scores
 from scipy.special import expit, logsumexp
 
 import mixlogit as ml
+from mixlogit.choice.panel_sets import make_blocks
 from mixlogit.data.comparisons import Labels
+from mixlogit.errors import UsageError
+from mixlogit.models.folds import fit_again
 from mixlogit.models.taste_predictor import TastePredictor
 from mixlogit.models.taste_problem import TasteProblem
+from mixlogit.models.taste_svi import _minibatches
 from mixlogit.models.votes_left_out import vote_log_likelihood
 
 PEOPLE, PER = 4, 8
@@ -143,3 +147,113 @@ def test_likelihood_and_predictions_against_a_dense_grid(outcome: str, options) 
     recorded = (predictor.answers.recorded.unsqueeze(-1) * p).sum(0).mean(-1).numpy()
     own = np.exp(logsumexp(log_mass.ravel() + each, axis=1))
     assert np.allclose(recorded, own, atol=0.02)
+
+
+def test_minibatches_hold_every_judgement() -> None:
+    """Of the same respondents in blocks of one and all together."""
+    options = {"width": "respondent", "context": "~ length", "lapse": True}
+    problem = TasteProblem.of(data_of("grades"), "x0:normal", "lognormal", 0, **options)
+    # two tastes, strength, log width, thresholds, exponent, slope, log odds of a lapse
+    at = double([1.0, -0.5, 0.8, 0.2, 0.4, 1.5, 0.3, 0.2, -2.0])
+    values = []
+    rows = problem.rows_of(problem.data)
+    for blocks in (make_blocks(rows, problem.unit_of_judgement, 1), _minibatches(problem)):
+        value = torch.zeros(PEOPLE, dtype=torch.float64)
+        for block in blocks:
+            own = at.expand(len(block.respondent), 1, len(at))
+            value[block.respondent] = block.moments(own).value.squeeze(-1)
+        values.append(value)
+    assert torch.allclose(*values, atol=1e-12)
+
+
+def judged(people: int, per: int):
+    """Pairs with a length, of judges with an age and a stance; a tenth of the answers random."""
+    rng = generator("judged", people)
+    who = np.repeat(np.arange(people), per)
+    age, stance = rng.normal(40, 10, people), np.where(np.arange(people) % 2, "pro", "con")
+    length, x = rng.normal(60, 25, len(who)), rng.standard_normal((len(who), 2))
+    z = rng.standard_normal((people, 2))
+    log_strength = 0.5 * z[:, 1] - 0.125 + 0.03 * (age - age.mean())
+    log_strength = log_strength + np.where(stance == "pro", 0.4, -0.4)
+    taste = np.stack([1.6 + 0.8 * z[:, 0], np.full(people, -1.2)], -1)
+    s = np.exp(log_strength[who] + 0.012 * (length - length.mean())) * (x * taste[who]).sum(1)
+    p = np.where(rng.random(len(who)) < 0.1, 0.5, expit(s))
+    first = rng.random(len(who)) < p
+    frame = pd.DataFrame({"respondent": who.astype(str), "x0": x[:, 0], "x1": x[:, 1]})
+    frame = frame.assign(length=length, stance=stance[who], outcome=np.where(first, "a", "b"))
+    about = pd.DataFrame({"respondent": np.arange(people).astype(str), "age": age})
+    data = ml.load(frame, features=["x0", "x1"], groups=["length", "stance"])
+    return data, ml.Covariates.read("~ age", about)
+
+
+RANDOM = ml.RandomTastes("x0:normal", draws=64)
+
+
+def test_contexts_covariates_groups_and_lapses_are_recovered() -> None:
+    data, about = judged(150, 30)
+    options = {"random": RANDOM, "context": "~ length + stance", "lapse": True}
+    found = ml.maximum(data, "lognormal", strength_covariates=about, **options)
+    truth = {"mean[x0]": 1.6, "sd[x0]": 0.8, "log_sd": 0.5, "context[length]": 0.012}
+    truth |= {"context[stance[T.pro]]": 0.8, "strength_effect[age]": 0.03, "lapse": 0.1}
+    scores = z_scores(found, truth)
+    assert max(map(abs, scores.values())) < 3.5, scores
+    assert z_scores(found, {"context[length]": 0.0})["context[length]"] > 3
+
+
+def test_posterior_with_groups_predicts_held_out_votes(tmp_path) -> None:
+    data, about = judged(60, 15)
+    train, test = data.split(0.2, seed=1)
+    quick = {"random": RANDOM, "inference": "laplace", "evidence": False, "draws": 200}
+    more = {"strength_covariates": about, "context": "~ length", "lapse": True, "by": ["stance"]}
+    fitted, plain = (ml.fit(train, "lognormal", **quick, **own) for own in (more, {}))
+    record = fitted.to_dict()
+    means = record["groups"]["stance"]
+    assert means["pro"]["mean"]["q05"] > means["con"]["mean"]["q95"]
+    assert {"context[length]", "strength_effect[age]", "lapse"} <= set(record["parameters"])
+    assert fitted.log_scores(test).mean() > plain.log_scores(test).mean()
+    tree = fitted.to_datatree()["posterior"]
+    assert list(tree["mean:stance"]["stance"].values) == ["con", "pro"]
+    assert list(tree["context"].values) == ["length"]
+    again = fit_again({**record["arguments"], "inference": "laplace"}, train)
+    assert again.to_dict()["groups"]["stance"]["pro"]["mean"]["mean"] > 1
+    fitted.save(tmp_path / "run")
+    assert ml.open_run(tmp_path / "run").to_dict()["groups"] == record["groups"]
+
+
+@pytest.mark.parametrize("width", ["strength", "respondent"])
+def test_widths_are_recovered(width: str) -> None:
+    """Thresholds of `b^0.4`, and of each respondent's own."""
+    rng = generator("widths", width)
+    z = rng.standard_normal((150, 3))
+    log_strength = 0.6 * z[:, 0] - 0.18
+    own = 0.5 * z[:, 1] if width == "respondent" else 0.0
+    taste = np.array([1.2, -0.8]) + np.outer(z[:, 2], [0.8, 0.0])
+    wide = np.exp(0.4 * log_strength + own)
+    data = graded(np.exp(log_strength)[:, None] * taste, [0.5, 1.5], rng, per=30, width=wide)
+    found = ml.maximum(data, "lognormal", random=RANDOM, width=width)
+    truth = {"mean[x0]": 1.2, "sd[x0]": 0.8, "log_sd": 0.6, "width_exponent": 0.4}
+    truth |= {"threshold[1]": 0.5, "threshold[2]": 1.5}
+    truth |= {"log_width_sd": 0.5} if width == "respondent" else {}
+    scores = z_scores(found, truth)
+    assert max(map(abs, scores.values())) < 3.5, scores
+
+
+def test_what_is_refused() -> None:
+    data = data_of("pairs")
+    with pytest.raises(UsageError) as caught:
+        ml.fit(data, random=RANDOM, width="strength")
+    assert str(caught.value) == ("A width needs modelled ties or grades: add --ties or --grade.")
+    with pytest.raises(UsageError) as caught:
+        ml.fit(data_of("grades"), "normal", random=RANDOM, width="strength")
+    assert str(caught.value) == (
+        "--width strength needs a strength that differs and is positive: name --family lognormal, "
+        "gamma or classes."
+    )
+    with pytest.raises(UsageError) as caught:
+        ml.fit(data, strength_covariates=ABOUT)
+    assert str(caught.value) == (
+        "`strength_covariates` stand beside random tastes. With one taste give `covariates`."
+    )
+    with pytest.raises(UsageError) as caught:
+        ml.maximum(data, "fixed", context="~ length")
+    assert str(caught.value) == "Covariates at a maximum move random tastes. Name some as random."
