@@ -106,20 +106,21 @@ def weigh_evidence(
     log_sd = sampled.family.log_sd
     spread = torch.where(torch.isnan(log_sd), sampled.family.cv, log_sd)  # NaN where signed
     assert sampled.lapse is not None
+    by_laplace = any(found.evidence_by == "laplace" for _, found in models.values())
     return Evidence(
-        log_z["mixed"] - log_z["fixed"],
-        log_z["mixed, lapse"] - log_z["fixed, lapse"],
-        log_z["fixed, lapse"] - log_z["fixed"],
-        ratio,
-        _p_value(ratio),
-        ratio_lapse,
-        _p_value(ratio_lapse),
-        float(spread.mean()),
-        float(sampled.lapse.mean()),
-        {name: value / sum(weight.values()) for name, value in weight.items()},
-        len(problem.units.block),
-        "laplace" if any(i.evidence_by == "laplace" for _, i in models.values()) else "importance",
-        information_at_mode(joint, inferred),
+        log_bayes_factor=log_z["mixed"] - log_z["fixed"],
+        log_bayes_factor_lapse=log_z["mixed, lapse"] - log_z["fixed, lapse"],
+        log_bayes_factor_noise=log_z["fixed, lapse"] - log_z["fixed"],
+        likelihood_ratio=ratio,
+        p_value=_p_value(ratio),
+        likelihood_ratio_lapse=ratio_lapse,
+        p_value_lapse=_p_value(ratio_lapse),
+        log_sd_lapse=float(spread.mean()),
+        lapse=float(sampled.lapse.mean()),
+        probabilities={name: value / sum(weight.values()) for name, value in weight.items()},
+        respondents=len(problem.units.block),
+        by="laplace" if by_laplace else "importance",
+        with_lapse=information_at_mode(joint, inferred),
     )
 
 

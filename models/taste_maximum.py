@@ -1,6 +1,5 @@
 """Maximum simulated likelihood of random tastes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,6 +16,7 @@ from mixlogit.models.verdict import Check
 __all__ = [
     "TasteMaximum",
     "climb",
+    "counts",
     "maximum_of_tastes",
     "spread_check",
     "start_values",
@@ -28,8 +28,6 @@ _SEEDS = 4  # other sets of draws that the simulation error is taken from
 _LIMIT = 2.0  # nats of simulation error of the log-likelihood
 _CERTAIN = 1e-3  # nats a judgement; nearer to 0 coefficients grow without end
 _FEW = 10.0  # effective draws of a respondent
-
-Penalty = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """How much respondents differ where tastes do: measures over new respondents at each draw."""
 
+import math
 from typing import Any, Protocol
 
 import torch
@@ -73,7 +74,7 @@ def _of_people(p: Tensor, other: Tensor, margin: Tensor) -> tuple[float, ...]:
         best = torch.nn.functional.one_hot(margin.argmin(1), margin.shape[1])
         minority = 1 - best.double().mean(1).amax(-1)
     divergence = torch.xlogy(p, p) - torch.xlogy(p, mean.unsqueeze(-1))
-    cost = float(divergence.sum(0).mean()) / float(torch.tensor(2.0).log())
+    cost = float(divergence.sum(0).mean()) / math.log(2)
     share = min(1.0, max(0.0, shared / variance)) if variance > 0 else 0.0
     return variance / possible, share, float(minority.mean()), cost
 
