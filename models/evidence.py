@@ -85,17 +85,7 @@ def weigh_evidence(
         problem = problem.part(_MOST, seed)
         joint = problem.joint(family, lapse=fitted[0].spec.lapse)
         fitted = joint, infer(joint, chains=2, seed=seed, method="evidence")
-    models: dict[str, tuple[LogJoint, Inferred]] = {}
-    kinds = [("fixed", False), (family, False), ("fixed", True), (family, True)]
-    names = ["fixed", "mixed", "fixed, lapse", "mixed, lapse"]
-    for step, (name, (kind, lapse)) in enumerate(zip(names, kinds, strict=True)):
-        if (fitted[0].spec.family, fitted[0].spec.lapse) == (kind, lapse):
-            models[name] = fitted
-        else:
-            joint = problem.joint(kind, lapse=lapse)
-            models[name] = joint, infer(joint, chains=2, seed=seed, method="evidence")
-        if progress is not None:
-            progress("evidence", step + 1, 4)
+    models = _four_models(problem, family, fitted, seed, progress)
     log_z = {name: float(inferred.log_evidence[0]) for name, (_, inferred) in models.items()}
     top = max(log_z.values())
     weight = {name: math.exp(value - top) for name, value in log_z.items()}
@@ -122,6 +112,32 @@ def weigh_evidence(
         by="laplace" if by_laplace else "importance",
         with_lapse=information_at_mode(joint, inferred),
     )
+
+
+def _four_models(
+    problem: Problem,
+    family: str,
+    fitted: tuple[LogJoint, Inferred],
+    seed: int,
+    progress: Progress | None,
+) -> dict[str, tuple[LogJoint, Inferred]]:
+    """Fixed and mixed strength, without and with a lapse rate; one of them is fitted already."""
+    kinds = {
+        "fixed": ("fixed", False),
+        "mixed": (family, False),
+        "fixed, lapse": ("fixed", True),
+        "mixed, lapse": (family, True),
+    }
+    models = {}
+    for name, (kind, lapse) in kinds.items():
+        if (fitted[0].spec.family, fitted[0].spec.lapse) == (kind, lapse):
+            models[name] = fitted
+        else:
+            joint = problem.joint(kind, lapse=lapse)
+            models[name] = joint, infer(joint, chains=2, seed=seed, method="evidence")
+        if progress is not None:
+            progress("evidence", len(models), len(kinds))
+    return models
 
 
 def _ratio(models: dict[str, tuple[LogJoint, Inferred]], mixed: str, fixed: str) -> float | None:

@@ -6,20 +6,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import at_levels, blocks_of, recode, units_of
+from mixlogit.models.held_out import at_levels, blocks_of, recode, scoring_draws, units_of
 from mixlogit.models.infer import infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.threads import few_threads
 
 __all__ = ["match_judgements", "outcome_held_out", "outcome_log_scores"]
-
-_DRAWS = 64
 
 
 def outcome_held_out(
@@ -61,7 +58,7 @@ def outcome_log_scores(
     Args:
         problem: The data of the fit.
         joint: The fitted program.
-        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
+        theta: Draws, `draw x 1 x parameter`; `scoring_draws` of them are used.
         test: Held-out judgements with the items, features and groups of the fit.
 
     Raises:
@@ -75,7 +72,7 @@ def outcome_log_scores(
     population = replace(fitted.judged, block=block)
     wider = OutcomeLikelihood(population, fitted.model, pairs=fitted.pairs)
     across = at_levels(joint, torch.cat([problem.units.level, level]))
-    theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
+    theta = scoring_draws(theta)
     chance = torch.zeros(len(test), dtype=torch.float64)
     with torch.no_grad():
         for one in theta.split(1):
@@ -122,13 +119,10 @@ def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any
     weight = torch.log_softmax(log_mass[0].flatten(1), -1).view_as(log_mass[0])
     who = votes.judged.respondent
     margin = votes.judged.margins(utilities, votes.pairs)
-    options = votes.model.n_options
-    options = options.unsqueeze(-1) if options.dim() else options
     parts = []
     for k, one in enumerate(widths.unbind(-1)):
-        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, one[:, who].unsqueeze(-1))
-        share = None if lapse is None else lapse.unsqueeze(-1)
-        parts.append(log_lapsed(log_p, share, options)[0] + weight[who, :, k])
+        log_p = votes.each_row(strengths[:, who], one[:, who], margin, outcome, lapse)
+        parts.append(log_p[0] + weight[who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), -1)
 
 

@@ -22,8 +22,16 @@ from mixlogit.models.sites import Sampled, Spec
 from mixlogit.models.streamed_problem import StreamedProblem, refuse_streamed
 from mixlogit.models.units import Units
 
-__all__ = ["OutcomeProblem", "Ties", "Width", "make_problem", "oriented"]
-__all__ += ["outcome_program", "padded_sets", "within_rms"]
+__all__ = [
+    "OutcomeProblem",
+    "Ties",
+    "Width",
+    "make_problem",
+    "oriented",
+    "outcome_program",
+    "padded_sets",
+    "within_rms",
+]
 
 Ties = Literal["half", "davidson", "rao-kupper"]
 Width = Literal["shared", "strength", "respondent"]
