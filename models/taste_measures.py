@@ -14,7 +14,7 @@ __all__ = ["pooled", "taste_measures"]
 _DRAWS, _ROWS, _POINTS = 64, 100, 400
 
 
-class _TasteDraw(Protocol):
+class _Population(Protocol):
     """One draw of a population of tastes."""
 
     def people(
@@ -54,7 +54,7 @@ def taste_measures(predictor: Predictor, seed: int) -> dict[str, Tensor]:
     with torch.no_grad():
         for place in thinned(len(predictor), _DRAWS).tolist():
             one: Any = predictor.at(place)
-            draw: _TasteDraw = one
+            draw: _Population = one
             out.append((*_of_people(*draw.people(rows, _POINTS, generator)), *draw.individual()))
     return dict(zip(names, torch.tensor(out, dtype=torch.float64).T, strict=True))
 
