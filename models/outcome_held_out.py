@@ -10,13 +10,15 @@ from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import at_levels, blocks_of, recode, scoring_draws, units_of
+from mixlogit.models.held_out import at_levels, blocks_of, recode, units_of
 from mixlogit.models.infer import infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.threads import few_threads
 
 __all__ = ["match_judgements", "outcome_held_out", "outcome_log_scores"]
+
+_DRAWS = 64
 
 
 def outcome_held_out(
@@ -58,7 +60,7 @@ def outcome_log_scores(
     Args:
         problem: The data of the fit.
         joint: The fitted program.
-        theta: Draws, `draw x 1 x parameter`; `scoring_draws` of them are used.
+        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
         test: Held-out judgements with the items, features and groups of the fit.
 
     Raises:
@@ -72,7 +74,7 @@ def outcome_log_scores(
     population = replace(fitted.judged, block=block)
     wider = OutcomeLikelihood(population, fitted.model, pairs=fitted.pairs)
     across = at_levels(joint, torch.cat([problem.units.level, level]))
-    theta = scoring_draws(theta)
+    theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
     chance = torch.zeros(len(test), dtype=torch.float64)
     with torch.no_grad():
         for one in theta.split(1):

@@ -208,7 +208,7 @@ def make_problem(
     """
     if ties not in get_args(Ties):
         raise UsageError(f'Expected ties "half", "davidson" or "rao-kupper" but got "{ties}".')
-    if width is not None and width not in get_args(Width):
+    if width not in get_args(Width):
         raise UsageError(f'Expected width "shared", "strength" or "respondent" but got "{width}".')
     if isinstance(data, Streamed):
         refuse_streamed(

@@ -1,6 +1,5 @@
 """Held-out judgements under latent tastes, by each respondent's own class and strength."""
 
-import math
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.utility import Rows, UtilityLikelihood, latent_margins
-from mixlogit.models.held_out import at_levels, held_out_log_scores, match_votes, scoring_draws
+from mixlogit.models.held_out import at_levels, held_out_log_scores, match_votes
 from mixlogit.models.infer import infer
 from mixlogit.models.outcome_held_out import match_judgements, outcome_log_scores
 from mixlogit.models.outcome_problem import OutcomeProblem
@@ -18,6 +17,8 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_joint import TasteClassJoint
 
 __all__ = ["class_held_out", "class_log_scores", "one_for_all_scores"]
+
+_DRAWS = 64
 
 
 def class_held_out(
@@ -42,7 +43,7 @@ def class_held_out(
         "fixed_strength": float(reference.mean()),
         "gain_millinats": float(gain.mean()),
         "se": float(gain.std()) / len(gain) ** 0.5,
-        "accuracy": float((score > -math.log(2)).double().mean()) if plain else None,
+        "accuracy": float((score > -torch.tensor(2.0).log()).double().mean()) if plain else None,
         "n": len(score),
     }
 
@@ -74,7 +75,7 @@ def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, te
     Args:
         problem: The data of the fit.
         joint: The fitted program.
-        theta: Draws, `draw x 1 x parameter`; `scoring_draws` of them are used.
+        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
         test: Held-out judgements with the items or features of the fit.
 
     Raises:
@@ -86,7 +87,7 @@ def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, te
     votes, order, level = _votes(problem, joint, test)
     across = at_levels(joint, level)
     fitted = classes.inner.part(slice(None), classes.inner.respondent, n + len(level))
-    theta = scoring_draws(theta)
+    theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
     chance = torch.zeros(len(order), dtype=torch.float64)
     with torch.no_grad():
         for one in theta.split(1):
