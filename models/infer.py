@@ -20,7 +20,7 @@ from mixlogit.models.refine import refined_draws
 from mixlogit.models.rough import rough_modes
 from mixlogit.run import Progress, silent
 
-__all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
+__all__ = ["K_LIMIT", "Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried

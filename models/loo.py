@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mixlogit.models.psis import pareto_smooth
-from mixlogit.models.thin import thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 _ELEMENTS = 400_000  # draws x units smoothed at once
-_MOST = 2_000_000  # draws x units smoothed of units, but at least 200 draws
 
 
 class LeftOut(NamedTuple):
@@ -62,6 +60,7 @@ def leave_one_out(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
     """
     densities, shapes = [], []
     for part in log_likelihood.T.split(max(1, _ELEMENTS // len(log_likelihood))):
+        part = part.double()
         log_weight, k_hat = pareto_smooth(-part)
         densities.append(torch.logsumexp(log_weight + part, -1))
         shapes.append(k_hat.clamp_min(-1.0))
@@ -95,9 +94,8 @@ def units_left_out(log_likelihood: NDArray[np.float32]) -> UnitsLeftOut:
         (True, True)
     """
     flat = torch.from_numpy(log_likelihood).flatten(0, 1)
-    kept = min(len(flat), max(200, _MOST // flat.shape[1]))
-    density, k_hat = leave_one_out(flat[thinned(len(flat), kept)].double())
-    return UnitsLeftOut(density.numpy(), k_hat.numpy(), k_limit(kept))
+    density, k_hat = leave_one_out(flat)
+    return UnitsLeftOut(density.numpy(), k_hat.numpy(), k_limit(len(flat)))
 
 
 def k_limit(draws: int) -> float:

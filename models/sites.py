@@ -30,6 +30,7 @@ __all__ = [
     "GroupDesign",
     "Sampled",
     "Spec",
+    "by_draw",
     "centred",
     "class_sites",
     "covariate_designs",
@@ -348,12 +349,26 @@ def score(name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: An
         What was sampled.
     """
     out = Sampled(*sampled)
-    family, *others = out.arguments()
-    if len(family.batch_shape) == 1:  # a single execution of the program
-        lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
-        one = type(family)(**lifted, validate_args=False)
-        total = likelihood(one, *(x if x is None else x.unsqueeze(0) for x in others))[0]
-    else:
-        total = likelihood(family, *others)
+    total = by_draw(likelihood, *out.arguments())
     pyro.factor(name, total if spec.n_replicates is not None else total.sum(-1))
     return out
+
+
+def by_draw(
+    likelihood: Callable[..., Tensor], family: StrengthFamily, *others: Tensor | None
+) -> Tensor:
+    """A likelihood of draws at what was sampled, by a single execution of a program too.
+
+    Args:
+        likelihood: Takes a `draw x block` family and the others, gives `draw x block`.
+        family: Batch shape `draw x block`, or `block` from a single execution.
+        others: What else the likelihood takes.
+
+    Returns:
+        `draw x block`, or `block`.
+    """
+    if len(family.batch_shape) > 1:
+        return likelihood(family, *others)
+    lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
+    one = type(family)(**lifted, validate_args=False)
+    return likelihood(one, *(x if x is None else x.unsqueeze(0) for x in others))[0]

@@ -24,6 +24,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.runs import OCTAVE, add_runs, are_long, in_octaves
 
 __all__ = [
+    "STEP",
     "Grid",
     "LikelihoodTable",
     "TableSums",
