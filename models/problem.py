@@ -124,6 +124,12 @@ class Problem:
         return type(self)(data, **self._options)
 
     @property
+    def covariates(self) -> CovariateMatrix | None:
+        """Covariates of respondents, or None."""
+        found: CovariateMatrix | None = self._options["covariates"]
+        return found
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Group columns of the fit."""
         return tuple(group.column for group in self.spec.groups)
@@ -172,14 +178,14 @@ class Problem:
     def _group(self, column: str, k: int) -> GroupDesign:
         """The design of a group column, the `k`th of the blocks' labels."""
         common = column, self.data.groups[column].labels, self.units.level[:, k]
-        matrix: CovariateMatrix | None = self._options["covariates"]
+        matrix = self.covariates
         if matrix is None or column != COLUMN:
             return GroupDesign(*common)
         return CovariateDesign(*common, matrix.names, matrix.values, matrix.scale)
 
     def like_fitted(self, test: Any) -> Any:
         """Held-out votes with the covariates of their respondents, if the fit has any."""
-        matrix: CovariateMatrix | None = self._options["covariates"]
+        matrix = self.covariates
         return test if matrix is None else matrix.join(test)
 
     @cached_property

@@ -280,7 +280,7 @@ def _covariate_effect(spec: Spec, group: CovariateDesign) -> Tensor:
     return spec.priors.group_scale * (z @ group.values.T)[..., group.level]
 
 
-def lapse_rate(spec: Spec) -> Tensor | None:
+def lapse_rate(spec: Any) -> Tensor | None:
     """Sample the lapse rate ~ Beta(a, b), `... x 1` (or `... x replicate`).
 
     Site: `normal_lapse`.

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
-from mixlogit.choice.panel_sets import Block
+from mixlogit.choice.panel_sets import Block, Moments
 from mixlogit.choice.proposals import Proposals
 from mixlogit.choice.tastes import Coefficients, TasteDesign
 from mixlogit.errors import UsageError
@@ -19,6 +19,7 @@ from mixlogit.errors import UsageError
 __all__ = ["Evaluation", "Sampling", "SimulatedLikelihood", "normal_points"]
 
 Sampling = Literal["adaptive", "sobol", "halton"]
+_STEPS, _FLATTEST = 20, 0.1  # most steps to a mode, and the least curvature there
 _PILOTS = 2  # rounds in which the proposals take up the moments of weighted draws
 
 
@@ -166,27 +167,48 @@ class SimulatedLikelihood:
 
     def _laplace(self, block: Block, psi: Tensor) -> Proposals:
         """Modes of each respondent's normals, in each class, and the inverse curvature there."""
-        latent, k = self.design.n_latent, len(self.design.features)
         starts, copies = self.design.starts(psi), self.design.copies
-        z = torch.zeros(len(block.respondent), max(copies, len(starts)), latent).double()
+        shape = len(block.respondent), max(copies, len(starts)), self.design.n_latent
+        z = mode = step = torch.zeros(shape, dtype=torch.float64)
         if len(starts) > 1:
+            z = mode = z.clone()
             z[..., 0] = torch.tensor(starts, dtype=torch.float64)
-        eye = torch.eye(latent, dtype=torch.float64)
-        for _ in range(12):
+        highest = torch.full(shape[:-1], -torch.inf, dtype=torch.float64)
+        kept = torch.eye(shape[-1], dtype=torch.float64).expand(*shape, -1)
+        for _ in range(_STEPS):
             at = self._at(block, psi, z)
             found = block.moments(at.value, 2)
-            assert found.score is not None
-            assert found.bend is not None
-            jacobian = self.design.latent_jacobian(psi, at)
-            gradient = (found.score[..., None, :k] @ jacobian).squeeze(-2) - z
-            precision = eye - jacobian.mT @ found.bend[..., :k, :k] @ jacobian
-            step = torch.linalg.solve(precision, gradient)
-            size = step.norm(dim=-1, keepdim=True)
-            z = z + step * (2.0 / size.clamp_min(2.0))
-            if float(size.max()) < 1e-6:
+            height = found.value - 0.5 * z.square().sum(-1)
+            higher = (height >= highest - 1e-9).unsqueeze(-1)
+            gradient, precision = self._slopes(psi, at, found, z)
+            newton = torch.linalg.solve(precision, gradient)
+            newton = newton * (2.0 / newton.norm(dim=-1, keepdim=True).clamp_min(2.0))
+            step = torch.where(higher, newton, 0.5 * step)
+            kept = torch.where(higher.unsqueeze(-1), precision, kept)
+            mode = torch.where(higher, z, mode)
+            highest = torch.where(higher.squeeze(-1), height, highest)
+            z = mode + step
+            if float(step.norm(dim=-1).max()) < 1e-6:
                 break
-        root = torch.linalg.inv(torch.linalg.cholesky(precision)).mT
-        return Proposals(z, root, mixture=len(starts) > 1)
+        root = torch.linalg.inv(torch.linalg.cholesky(kept)).mT
+        return Proposals(mode, root, mixture=len(starts) > 1)
+
+    def _slopes(
+        self, psi: Tensor, at: Coefficients, found: Moments, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient and negative curvature of the log density of normals, made positive."""
+        assert found.score is not None
+        assert found.bend is not None
+        k, jacobian = at.along.shape[-1], self.design.latent_jacobian(psi, at)
+        gradient = (found.score[..., None, :k] @ jacobian).squeeze(-2) - z
+        eye = torch.eye(z.shape[-1], dtype=torch.float64)
+        precision = eye - jacobian.mT @ found.bend[..., :k, :k] @ jacobian
+        bent = torch.linalg.cholesky_ex(precision - _FLATTEST * eye).info > 0
+        if bool(bent.any()):
+            values, vectors = torch.linalg.eigh(precision[bent])
+            values = values.abs().clamp_min(_FLATTEST).unsqueeze(-2)
+            precision[bent] = (vectors * values) @ vectors.mT
+        return gradient, precision
 
     def evaluate(self, psi: Tensor, order: int = 0) -> Evaluation:
         """Log-likelihood of each respondent and, if asked, derivatives in the parameters.
@@ -224,47 +246,43 @@ class SimulatedLikelihood:
 
     def _scores(self, at: Coefficients, score: Tensor) -> Tensor:
         """Score of each draw in the parameters: `respondent x draw x parameter`."""
-        k = len(self.design.features)
-        own, slope, outcome = score[..., :k], at.slope, score[..., k:]
-        if at.strength is None:
-            parts = [(own * slope)[..., self._feature] * at.basis[..., self._column]]
-        else:
+        k = at.along.shape[-1]
+        own, outcome = score[..., :k], score[..., k:]
+        parts = [(own * at.slope)[..., self._feature] * at.basis[..., self._column]]
+        if at.strength is not None:
             b = at.strength
-            scaled = b.value.unsqueeze(-1) * own * slope
-            parts = [scaled[..., self._feature] * at.basis[..., self._column]]
-            parts.append((own * at.taste).sum(-1, keepdim=True) * b.slope + b.mass_slope)
+            parts.append((own * at.along).sum(-1, keepdim=True) * b.slope + b.mass_slope)
         return torch.cat([*parts, outcome], -1)
 
     def _hessian(self, at: Coefficients, score: Tensor, bend: Tensor, weight: Tensor) -> Tensor:
         """Weighted average of the per-draw Hessians, summed over respondents."""
-        k = len(self.design.features)
+        k = at.along.shape[-1]
         own, inner, outer = score[..., :k], bend[..., :k, :k], bend[..., :k, k:]
-        b = at.taste.new_ones(1) if at.strength is None else at.strength.value.unsqueeze(-1)
-        slope, basis = b * at.slope, at.basis.flatten(0, 1)
+        basis = at.basis.flatten(0, 1)
 
         def by_parameter(values: Tensor) -> Tensor:
-            """Sum of `respondent x draw x feature` times each parameter's column of the basis."""
+            """Sum of `respondent x draw x own` times each parameter's column of the basis."""
             return (values.flatten(0, 1).T @ basis)[self._feature, self._column]
 
         def averaged(values: Tensor) -> Tensor:
             """Weighted sum over respondents and draws."""
             return torch.einsum("ad,ad...->...", weight, values)
 
-        tastes = self._taste_block(inner, own * b * at.bend, slope, basis, weight)
-        moved = weight.unsqueeze(-1) * slope
+        tastes = self._taste_block(inner, own * at.bend, at.slope, basis, weight)
+        moved = weight.unsqueeze(-1) * at.slope
         crossed = [by_parameter(moved * column) for column in outer.unbind(-1)]
         corner = averaged(bend[..., k:, k:])
         if at.strength is not None:
             s = at.strength
-            through = (inner @ at.taste.unsqueeze(-1)).squeeze(-1)
-            turned = (b * through + own) * at.slope * weight.unsqueeze(-1)
+            through = (inner @ at.along.unsqueeze(-1)).squeeze(-1)
+            turned = (through * at.slope + own * at.mixed) * weight.unsqueeze(-1)
             columns = [by_parameter(turned * one.unsqueeze(-1)) for one in s.slope.unbind(-1)]
             crossed = columns + crossed
-            curve = (at.taste * through).sum(-1)[..., None, None]
-            linear = (own * at.taste).sum(-1)[..., None, None]
+            curve = (at.along * through).sum(-1)[..., None, None]
+            linear = (own * at.along).sum(-1)[..., None, None]
             square = s.slope.unsqueeze(-1) * s.slope.unsqueeze(-2)
             top = averaged(curve * square + linear * s.bend + s.mass_bend)
-            side = (at.taste.unsqueeze(-2) @ outer).squeeze(-2)
+            side = (at.along.unsqueeze(-2) @ outer).squeeze(-2)
             beside = averaged(s.slope.unsqueeze(-1) * side.unsqueeze(-2))
             corner = _bordered(top, beside, corner)
         if not crossed:

@@ -1,6 +1,7 @@
 """Language models and tokenizers from the disk or the hub, in one line of error if not."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,11 +17,12 @@ __all__ = [
     "load_model",
     "load_reward_model",
     "load_tokenizer",
+    "longest_text",
     "quiet_transformers",
 ]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+_DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 
 
 def best_device() -> str:
@@ -30,8 +32,6 @@ def best_device() -> str:
         >>> best_device() in ("cpu", "cuda") or best_device().startswith("cuda:")
         True
     """
-    import os
-
     if not torch.cuda.is_available():
         return "cpu"
     return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
@@ -118,6 +118,20 @@ def load_reward_model(name: str | Path, *, device: str | None = None) -> tuple[A
     return model.to(place).eval(), tokenizer
 
 
+def longest_text(model: Any) -> int | None:
+    """Most tokens that a model was made for; None where its configuration does not say.
+
+    Example:
+        >>> from transformers import LlamaConfig, LlamaForCausalLM
+        >>> sizes = dict(hidden_size=8, intermediate_size=8, num_attention_heads=2, vocab_size=9)
+        >>> config = LlamaConfig(num_hidden_layers=1, max_position_embeddings=64, **sizes)
+        >>> longest_text(LlamaForCausalLM(config))
+        64
+    """
+    found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Without transformers' own bars and notices; its errors stay."""
@@ -145,8 +159,8 @@ def _with_adapter(name: str | Path, local: bool, dtype: torch.dtype) -> Any:
 
 
 def _dtype(name: str, device: str) -> torch.dtype:
-    if name not in DTYPES:
-        raise UsageError(f'Expected a dtype of {", ".join(DTYPES)} but got "{name}".')
+    if name not in _DTYPES:
+        raise UsageError(f'Expected a dtype of {", ".join(_DTYPES)} but got "{name}".')
     if name != "auto":
         found: torch.dtype = getattr(torch, name)
         return found

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,11 +24,10 @@ from mixlogit.lm.encode import EncodingCounts, Truncation, encode
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.lm.ratios import COLUMNS, margin_columns
 from mixlogit.lm.shards import Shards
-from mixlogit.run import run_lock
+from mixlogit.run import Progress, run_lock, silent
 
 __all__ = ["MarginOptions", "Margins", "margins"]
 
-Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all (0: unknown)
 _SHARD = 1000
 
 
@@ -194,7 +193,7 @@ class _Run:
         self.shards = shards
         self.group = group
         self.bad_rows = bad_rows
-        self.progress = progress or (lambda stage, done, total: None)
+        self.progress = progress or silent
         self.pairs = self.cache_hits = 0
 
     def __call__(self) -> Margins:
