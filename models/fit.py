@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -16,13 +15,12 @@ from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
 from mixlogit.models.diagnose import diagnose_strength
 from mixlogit.models.evidence import Evidence, weigh_evidence
-from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
-from mixlogit.models.infer import Inferred, Progress, Sampler, infer
+from mixlogit.models.infer import Inferred, Progress, Sampler
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.loo import elpd
-from mixlogit.models.outcome_held_out import outcome_held_out, outcome_log_scores
-from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width
+from mixlogit.models.outcome_held_out import held_out, log_scores
+from mixlogit.models.outcome_problem import Ties, Width
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
@@ -262,19 +260,13 @@ def _result(
         "peak_memory_mb": peak_memory_mb(),
     }
 
-    def held_out(test: Comparisons) -> dict[str, Any]:
-        test = problem.like_fitted(test)
-        if isinstance(problem, OutcomeProblem):
-            return outcome_held_out(problem, joint, flat, test, seed)
-        return _held_out(problem, joint, flat, test, seed)
+    def scored(test: Any) -> dict[str, Any]:
+        return held_out(problem, joint, flat, problem.like_fitted(test), seed)
 
-    def log_scores(test: Comparisons) -> torch.Tensor:
-        test = problem.like_fitted(test)
-        if isinstance(problem, OutcomeProblem):
-            return outcome_log_scores(problem, joint, flat, test)
-        return held_out_log_scores(problem, joint, flat, test)
+    def log_scored(test: Any) -> torch.Tensor:
+        return log_scores(problem, joint, flat, problem.like_fitted(test))
 
-    return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
+    return Posterior(tree, record, strengths, scored, log_scores=log_scored)
 
 
 def _parameters(named: Named) -> dict[str, dict[str, float]]:
@@ -310,24 +302,3 @@ def _groups(named: Named, problem: Problem) -> dict[str, Any]:
             for k, label in enumerate(named.coords["class_"])
         }
     return out
-
-
-def _held_out(
-    problem: Problem, joint: LogJoint, flat: torch.Tensor, test: Comparisons, seed: int
-) -> dict[str, Any]:
-    """Score held-out votes by the fit and by one strength for all."""
-    with few_threads(problem.n_rows), torch.random.fork_rng(devices=[]):
-        score = held_out_log_scores(problem, joint, flat, test)
-        fixed = problem.joint("fixed", lapse=joint.spec.lapse)
-        alone = infer(fixed, chains=1, draws=500, seed=seed, method="evidence")
-        draws = alone.theta.flatten(0, 1)
-        reference = held_out_log_scores(problem, fixed, draws, test)
-    gain = 1000 * (score - reference)
-    return {
-        "log_score": float(score.mean()),
-        "fixed_strength": float(reference.mean()),
-        "gain_millinats": float(gain.mean()),
-        "se": float(gain.std()) / len(gain) ** 0.5,
-        "accuracy": float((score > -np.log(2)).to(torch.float64).mean()),
-        "n": len(score),
-    }

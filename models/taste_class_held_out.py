@@ -9,14 +9,13 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.utility import Rows, UtilityLikelihood, latent_margins
-from mixlogit.models.held_out import at_levels, held_out_log_scores, match_votes
-from mixlogit.models.infer import infer
-from mixlogit.models.outcome_held_out import match_judgements, outcome_log_scores
+from mixlogit.models.held_out import at_levels, match_votes
+from mixlogit.models.outcome_held_out import against, match_judgements, one_for_all_scores
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_joint import TasteClassJoint
 
-__all__ = ["class_held_out", "class_log_scores", "one_for_all_scores"]
+__all__ = ["class_held_out", "class_log_scores"]
 
 _DRAWS = 64
 
@@ -36,33 +35,7 @@ def class_held_out(
     """
     score = class_log_scores(problem, joint, theta, test)
     reference = one_for_all_scores(alone, test, seed, lapse=joint.spec.lapse)
-    gain = 1000 * (score - reference)
-    plain = not isinstance(problem, OutcomeProblem)
-    return {
-        "log_score": float(score.mean()),
-        "fixed_strength": float(reference.mean()),
-        "gain_millinats": float(gain.mean()),
-        "se": float(gain.std()) / len(gain) ** 0.5,
-        "accuracy": float((score > -torch.tensor(2.0).log()).double().mean()) if plain else None,
-        "n": len(score),
-    }
-
-
-def one_for_all_scores(problem: Problem, test: Any, seed: int, *, lapse: bool = False) -> Tensor:
-    """Log predictive probability of held-out judgements under one taste and one strength.
-
-    Args:
-        problem: The data of the fit.
-        test: Held-out judgements.
-        seed: Seed.
-        lapse: Whether judgements may be made at random.
-    """
-    joint = problem.joint("fixed", lapse=lapse)
-    found = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
-    theta = found.theta.flatten(0, 1)
-    if isinstance(problem, OutcomeProblem):
-        return outcome_log_scores(problem, joint, theta, test)
-    return held_out_log_scores(problem, joint, theta, test)
+    return against(score, reference, decided=not isinstance(problem, OutcomeProblem))
 
 
 def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, test: Any) -> Tensor:

@@ -12,7 +12,7 @@ from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.data import ChoiceSets
 from mixlogit.errors import UsageError
 from mixlogit.models.held_out import recode
-from mixlogit.models.taste_class_held_out import one_for_all_scores
+from mixlogit.models.outcome_held_out import against, one_for_all_scores
 from mixlogit.models.taste_problem import TasteProblem
 
 __all__ = ["taste_held_out", "taste_log_scores"]
@@ -89,15 +89,7 @@ def taste_held_out(
     score = taste_log_scores(problem, simulated, psi, test)
     joined = problem.alone.like_fitted(test)
     reference = one_for_all_scores(problem.alone, joined, seed, lapse=problem.lapse)
-    gain = 1000 * (score - reference)
-    return {
-        "log_score": float(score.mean()),
-        "n": len(score),
-        "accuracy": None,
-        "fixed_strength": float(reference.mean()),
-        "gain_millinats": float(gain.mean()),
-        "se": float(gain.std()) / len(gain) ** 0.5,
-    }
+    return against(score, reference, decided=False)
 
 
 def _covariates(problem: TasteProblem, test: Any) -> Tensor | None:

@@ -24,7 +24,11 @@ from mixlogit.cli import main
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # what is simulated is made smaller and what is fitted is fitted faster than the page says
 SMALLER = {"--comparisons": 2000, "--respondents": 200, "--folds": 2, "--max-steps": 3}
-FASTER = {"fit": ["--no-evidence", "--no-report"], "align": ["--no-report"]}
+FASTER = {
+    "fit": ["--no-evidence", "--no-report", "--posterior-draws", "400"],
+    "align": ["--no-report"],
+    "evaluate": ["--replicates", "20"],
+}
 SHOWN = {"text", "python", ""}
 
 
@@ -53,7 +57,8 @@ def quick(arguments: list[str]) -> list[str]:
         str(min(int(argument), SMALLER[before])) if before in SMALLER else argument
         for before, argument in pairs
     ]
-    return smaller + FASTER.get(arguments[0], [])
+    plain = arguments[0] == "fit" and "--inference" not in arguments
+    return smaller + FASTER.get(arguments[0], []) + ["--inference", "laplace"] * plain
 
 
 @pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.name)
