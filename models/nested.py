@@ -173,9 +173,11 @@ def _reach(joint: LogJoint, axis: Axis) -> Tensor:
     """Log means beyond which one strength for all is out of the question, a `block`-vector.
 
     There the votes pull every respondent far off any narrow population, and each would have to be
-    integrated by itself.
+    integrated by itself. Without a panel that costs nothing: no limit, the same for all blocks.
     """
     likelihood: Any = joint.likelihood
+    if isinstance(likelihood, LinkLikelihood):
+        return torch.full((1,), torch.inf, dtype=torch.float64)
     log_mean = axis.low + axis.step * torch.arange(axis.size, dtype=torch.float64)
     n_blocks = len(joint.spec.groups[0].level)
     mean = log_mean.exp().unsqueeze(-1).expand(-1, n_blocks)

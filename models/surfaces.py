@@ -103,7 +103,7 @@ class _Nodes:
             generator: Source of randomness.
         """
         mass, top = self.mass(centre, scale)
-        share = (mass.clamp_min(0.0) + 0.0).log() + top.unsqueeze(-1) + log_f
+        share = mass.clamp_min(0.0).log() + top.unsqueeze(-1) + log_f
         share = torch.softmax(share, -1)
         x = self.places().unsqueeze(1)
         mean = (share * x).sum(-1)
