@@ -31,7 +31,7 @@ def refuse_many_groups(column: str, n_labels: int, n_comparisons: int) -> None:
         raise UsageError(
             f'Group column "{column}" has {n_labels:,} labels in {n_comparisons:,} comparisons; a '
             f"fit takes at most {_MOST_GROUPS:,} groups. Name a column with fewer labels. One "
-            "that numbers comparisons is no group, and one that numbers people is for --respondent."
+            "that numbers comparisons is no group, one that numbers people is for --respondent."
         )
 
 

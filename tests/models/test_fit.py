@@ -139,7 +139,7 @@ def test_a_column_that_numbers_comparisons_is_no_group(tmp_path):
     pd.DataFrame(columns).to_parquet(tmp_path / "votes.parquet")
     message = (
         'Group column "id" has 300,000 labels in 300,000 comparisons; a fit takes at most 1,000 '
-        "groups. Name a column with fewer labels. One that numbers comparisons is no group, and "
+        "groups. Name a column with fewer labels. One that numbers comparisons is no group, "
         "one that numbers people is for --respondent."
     )
     data = ml.load(tmp_path / "votes.parquet", groups=["id"])
