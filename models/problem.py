@@ -13,6 +13,7 @@ from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.table import Grid, LikelihoodTable, grid_of_size, likelihood_table
 from mixlogit.choice.utility import Rows, UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
+from mixlogit.data.scan import refuse_many_groups
 from mixlogit.data.streamed import drawn_respondents
 from mixlogit.data.values import printable
 from mixlogit.errors import UsageError
@@ -94,6 +95,9 @@ class Problem:
         if missing:
             known = ", ".join(data.groups) or "none"
             raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        for column in by:
+            if column != COLUMN:
+                refuse_many_groups(column, len(data.groups[column].labels), len(data))
         paths = [column for column in by if "/" in column]
         if paths:
             message = 'has a "/", which NetCDF reads as a path. Rename the column.'
