@@ -44,11 +44,11 @@ def _only(family: StrengthFamily, b: int) -> StrengthFamily:
     return family if family.batch_shape[1] == 1 else select(family, torch.tensor([b]))
 
 
-def _has_moved(family: StrengthFamily, placed: StrengthFamily) -> bool:
-    """Whether a population lies so far from another that nodes should follow."""
-    (centre, scale), (before, width) = family.location_scale(), placed.location_scale()
-    near = ((centre - before).abs() <= _STAY * width) & ((scale / width - 1).abs() <= _STAY)
-    return not bool(near.all())
+def _has_moved(centre: Tensor, scale: Tensor, before: int, now: int) -> bool:
+    """Whether a population, `draw x block`, has moved so far that nodes should follow."""
+    moved = (centre[now] - centre[before]).abs() / scale[before]
+    wider = (scale[now] / scale[before] - 1).abs()
+    return bool((torch.maximum(moved, wider) > _STAY).any())
 
 
 class PanelLikelihood:
@@ -172,9 +172,12 @@ class PanelLikelihood:
         One draw after another; nodes stay where they are until the population has moved.
         """
         grid, where, every = self.table.grid, self.table.block[rows], self.table.values[:, rows]
-        last: tuple[StrengthFamily, Shape] | None = None
+        some = where if family.batch_shape[1] > 1 else where[:1]  # one block is broadcast
+        if family.atoms is None:
+            centre, scale = family.location_scale()
+        last: tuple[int, Shape] | None = None
         for k, rule in enumerate(rules):
-            one = select(family, where, slice(k, k + 1))
+            one = select(family, some, slice(k, k + 1))
             rates = None if lapse is None else lapse[k : k + 1].expand(-1, len(rows))
             values = self._curves(every, rates)
             if one.atoms is not None:
@@ -182,8 +185,8 @@ class PanelLikelihood:
                 at = interpolate_rows(values, grid.locate_strength(strengths)) + log_shares
                 yield torch.logsumexp(at, -1)[0], strengths[0], torch.log_softmax(at, -1)[0]
                 continue
-            if last is None or lapse is not None or _has_moved(one, last[0]):
-                last = one, place_nodes(grid, one, values)
+            if last is None or lapse is not None or _has_moved(centre, scale, last[0], k):
+                last = k, place_nodes(grid, one, values)
             total, strengths, log_weight = integrate_at(grid, one, values, last[1], rule)
             yield total[0], strengths[0], log_weight[0]
 
