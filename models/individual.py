@@ -50,24 +50,32 @@ def individuals(problem: Problem, joint: LogJoint, theta: Tensor, most: int = 64
     theta = theta[thinned(len(theta), kept)]
     # every draw's nodes are shifted by another part of a step, so that together they lie dense
     rules = [stretched_rule(shift=(0.618034 * k) % 1.0 - 0.5) for k in range(kept)]
-    parts = [unit_nodes(joint, *both) for both in zip(theta.split(1), rules, strict=True)]
-    strengths = torch.cat([b for b, _ in parts], -1)
-    weights = torch.cat([w.exp() for _, w in parts], -1) / kept
-    return Individuals(theta, strengths, weights)
+    strengths, log_weights = unit_nodes(joint, theta, rules)
+    return Individuals(theta, strengths, log_weights.exp_().div_(kept))
 
 
 def unit_nodes(
-    joint: LogJoint, theta: Tensor, rule: tuple[Tensor, Tensor] | None = None
+    joint: LogJoint, theta: Tensor, rules: list[tuple[Tensor, Tensor]] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Strengths and log weights of each unit at one draw, `unit x node`."""
-    sampled = joint.sampled(theta)
+    """Strengths and log weights of each unit, `unit x node`, at one draw or at several in turn.
+
+    Args:
+        joint: The fitted program, of a panel.
+        theta: Draws, `draw x 1 x parameter`; the weights of each sum to one.
+        rules: Nodes and log weights of each, in units of the widths.
+    """
     likelihood: Any = joint.likelihood
-    if not isinstance(likelihood, UtilityLikelihood):
-        strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rule)
-        return strengths, log_weight
     with torch.no_grad():
-        strengths, log_mass = likelihood.nodes_of(*sampled.arguments(), rule=rule)
-        return strengths[0], torch.log_softmax(log_mass[0], -1)
+        if not isinstance(likelihood, UtilityLikelihood):
+            sampled = joint.sampled(theta)
+            strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rules)
+            return strengths.flatten(1), log_weight.flatten(1)
+        parts = []
+        for one, rule in zip(theta.split(1), rules or [None] * len(theta), strict=True):
+            b, log_mass = likelihood.nodes_of(*joint.sampled(one).arguments(), rule=rule)
+            parts.append((b[0], torch.log_softmax(log_mass[0], -1)))
+        strengths, log_weight = (torch.cat(part, -1) for part in zip(*parts, strict=True))
+        return strengths, log_weight
 
 
 def strength_table(problem: Problem, found: Individuals) -> pd.DataFrame:

@@ -123,16 +123,20 @@ def left_out(tree: "xr.DataTree") -> LeftOut | None:
         return None
     kept = tree["log_likelihood"].to_dataset()
     name = "panel" if "panel" in kept else "choice"
-    values = np.asarray(kept[name].to_numpy(), dtype=np.float64)
+    values = kept[name].to_numpy()
     flat = torch.from_numpy(values.reshape(-1, values.shape[-1]))
     if name == "choice":
         labels = tuple(str(k) for k in range(flat.shape[1]))
         return LeftOut(labels, *leave_one_out(flat))
     names = kept["respondent" if "respondent" in kept.coords else "unit"].to_numpy()
-    people, place = np.unique(names.astype(str), return_inverse=True)
-    whole = flat.new_zeros(len(flat), len(people))  # a respondent in several groups is one
-    whole.index_add_(1, torch.from_numpy(place), flat)
-    return LeftOut(tuple(people.tolist()), *leave_one_out(whole))
+    people, first, place = np.unique(names.astype(str), return_index=True, return_inverse=True)
+    labels, known = tuple(people.tolist()), tree["sample_stats"].to_dataset()
+    if len(people) == len(names) and "loo_elpd" in known:  # by unit is by respondent
+        each = (torch.from_numpy(known[x].to_numpy()[first]) for x in ("loo_elpd", "loo_k_hat"))
+        return LeftOut(labels, *each)
+    whole = flat.new_zeros(len(flat), len(people), dtype=torch.float64)
+    whole.index_add_(1, torch.from_numpy(place), flat.double())  # in several groups, but one
+    return LeftOut(labels, *leave_one_out(whole))
 
 
 def elpd(tree: "xr.DataTree", *, panel: bool) -> dict[str, Any] | None:
