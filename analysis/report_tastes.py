@@ -14,7 +14,7 @@ from mixlogit.run.words import figure, interval_cells
 
 __all__ = ["examined", "tastes"]
 
-_OF_TASTES = ("mean[", "sd[", "correlation[", "effect[")
+_OF_TASTES = ("mean[", "sd[", "correlation[", "effect[", "strength_effect[", "context[")
 
 
 def tastes(run: Material) -> Section:
@@ -117,6 +117,10 @@ def _population(parameters: Mapping[str, Any]) -> Table:
 def _coefficient(name: str) -> str:
     """`mean[x]` as "mean of x", `effect[age,x]` as "effect of age on x"."""
     kind, _, label = name[:-1].partition("[")
+    if kind == "strength_effect":
+        return f"effect of {label} on log strength"
+    if kind == "context":
+        return f"effect of {label} of comparisons on log strength"
     if kind == "effect":
         label = " on ".join(label.rsplit(",", 1))
     return f"{kind} of {label}"

@@ -109,7 +109,7 @@ def _texts(file: Path, columns: list[str], rows: np.ndarray) -> dict[str, list[s
         if kind == ".parquet":
             frame = pd.read_parquet(file, columns=columns)
         elif kind in (".csv", ".tsv"):
-            as_text = {"usecols": columns, "dtype": str, "keep_default_na": False}
+            as_text: dict[str, Any] = {"usecols": columns, "dtype": str, "keep_default_na": False}
             frame = pd.read_csv(file, sep=_separator(file), **as_text)
         else:
             lines = kind == ".jsonl"

@@ -8,11 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from mixlogit.models.loo import leave_one_out
-from mixlogit.models.thin import thinned
 
 __all__ = ["LeftOut", "k_limit", "units_left_out"]
-
-_ELEMENTS = 2_000_000  # draws x units smoothed, but at least 200 draws
 
 
 class LeftOut(NamedTuple):
@@ -45,10 +42,9 @@ def units_left_out(log_likelihood: NDArray[np.float32]) -> LeftOut:
         (True, True)
     """
     flat = torch.from_numpy(log_likelihood).flatten(0, 1)
-    kept = min(len(flat), max(200, _ELEMENTS // flat.shape[1]))
-    elpd, k_hat = leave_one_out(flat[thinned(len(flat), kept)].double())
+    elpd, k_hat = leave_one_out(flat)
     k_hat = k_hat.clamp_min(-1.0)  # k is -inf where all weights are alike
-    return LeftOut(elpd.numpy(), k_hat.numpy(), k_limit(kept))
+    return LeftOut(elpd.numpy(), k_hat.numpy(), k_limit(len(flat)))
 
 
 def k_limit(draws: int) -> float:

@@ -1,52 +1,54 @@
 """Marginal likelihood of panels: every respondent's strength integrated out.
 
 `log p_a = log integral exp(L_a(b)) f(b; parameters of a) db`, with `L_a` from the likelihood
-table. The nodes adapt to the integrand, in three ways that agree to 1e-4 nats where they meet:
+table. The nodes adapt to the integrand, in ways that agree to 1e-4 nats where they meet:
 
 - population and likelihood both wider than the grid: the grid's own nodes (trapezoidal rule).
   One matrix product serves all respondents and all parameter values at once.
 - population narrower than the grid (cv near 0): nodes centred and scaled at the population.
-- likelihood narrower than the grid (long panels): nodes centred at each respondent's own mode
-  and scaled to the integrand's widths below and above it.
+- likelihood narrower than the grid (long panels): a grid up to four times finer; the longest
+  get nodes centred at each respondent's own mode and scaled to the integrand's widths below and
+  above it.
 
 Nodes are placed without gradient: any nodes near the mass give a valid rule, and its derivative
 in the parameters is exact for that rule.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from mixlogit.choice.adaptive import integrate_rows
+from mixlogit.choice.adaptive import Shape, integrate_at, integrate_rows, place_nodes
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
+from mixlogit.choice.panel_block import PanelBlock, make_blocks, resolves
 from mixlogit.choice.rules import add_tails, stretched_rule
 from mixlogit.choice.table import LikelihoodTable, bends_fast
 
 __all__ = ["PanelLikelihood"]
 
 _FEW_BLOCKS = 16  # or so many respondents a block: from there on a loop over blocks pays
-_NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _ROWS = 1000  # respondents whose own nodes are found at once: what that takes stays in the cache
+_STAY = 0.2  # of a population's sd: nodes need not follow moves of its middle and sd below that
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Rows of the table that share parameters; `scaled` is exp(values - peak)."""
-
-    rows: Tensor
-    values: Tensor  # lapse x row x node
-    scaled: Tensor
-    peak: Tensor  # lapse x row
+Rule = tuple[Tensor, Tensor]
 
 
 def _only(family: StrengthFamily, b: int) -> StrengthFamily:
     """One block of a `draw x block` family: `draw x 1`."""
     return family if family.batch_shape[1] == 1 else select(family, torch.tensor([b]))
+
+
+def _has_moved(centre: Tensor, scale: Tensor, before: int, now: int) -> bool:
+    """Whether a population, `draw x block`, has moved so far that nodes should follow."""
+    moved = (centre[now] - centre[before]).abs() / scale[before]
+    wider = (scale[now] / scale[before] - 1).abs()
+    return bool((torch.maximum(moved, wider) > _STAY).any())
 
 
 class PanelLikelihood:
@@ -68,22 +70,15 @@ class PanelLikelihood:
 
     def __init__(self, table: LikelihoodTable) -> None:
         self.table = table
-        grid = table.grid
-        is_long = bends_fast(table)
-        many = table.n_blocks > max(_FEW_BLOCKS, len(is_long) / _FEW_BLOCKS)
-        self._in_block = ~is_long & (not many)
-        self._long = torch.nonzero(is_long).squeeze(-1)
-        self._scattered = torch.nonzero(~is_long & many).squeeze(-1)
-        self._u, self._log_width = grid.coordinate(), grid.log_width()
         self._rule = stretched_rule()
-        self._blocks = [self._make_block(b) for b in range(table.n_blocks)]
-
-    def _make_block(self, b: int) -> _Block:
-        rows = torch.nonzero((self.table.block == b) & self._in_block).squeeze(-1)
-        whole = len(rows) == self.table.values.shape[1]
-        values = self.table.values if whole else self.table.values[:, rows]
-        peak = values.amax(-1) if len(rows) else values.new_zeros(values.shape[:2])
-        return _Block(rows, values, (values - peak.unsqueeze(-1)).exp_(), peak)
+        self._blocks: list[PanelBlock] = []
+        self._scattered = torch.empty(0, dtype=torch.long)
+        if table.n_blocks > max(_FEW_BLOCKS, len(table.block) / _FEW_BLOCKS):
+            is_long = bends_fast(table)
+            self._scattered = torch.nonzero(~is_long).squeeze(-1)
+            self._long = torch.nonzero(is_long).squeeze(-1)
+        else:
+            self._blocks, self._long = make_blocks(table)
 
     def __call__(self, family: StrengthFamily, lapse: Tensor | None = None) -> Tensor:
         """Marginal log-likelihood of each block.
@@ -96,13 +91,11 @@ class PanelLikelihood:
             `draw x block`, nats; differentiable in the family's parameters and the lapse rate.
         """
         long = self._long_panels(family, lapse)
-        columns = []
-        for b, block in enumerate(self._blocks):
-            if len(block.rows):
-                columns.append(self._short(_only(family, b), block, total=True))
-            else:
-                empty = (len(self.table.values), family.batch_shape[0])
-                columns.append(torch.zeros(empty, dtype=torch.float64))
+        nothing = torch.zeros(len(self.table.values), family.batch_shape[0], dtype=torch.float64)
+        columns = [nothing] * self.table.n_blocks
+        for block in self._blocks:
+            own = self._short(_only(family, block.index), block, total=True)
+            columns[block.index] = columns[block.index] + own
         short = self._mix_lapse(torch.stack(columns, -1), lapse)
         if len(self._scattered):
             own = self._scattered_panels(family, lapse)
@@ -122,9 +115,8 @@ class PanelLikelihood:
         with torch.no_grad():
             shape = (len(self.table.values), family.batch_shape[0], self.table.values.shape[1])
             parts = torch.empty(shape, dtype=torch.float64)
-            for b, block in enumerate(self._blocks):
-                if len(block.rows):
-                    parts[..., block.rows] = self._short(_only(family, b), block).mT
+            for block in self._blocks:
+                parts[..., block.rows] = self._short(_only(family, block.index), block).mT
             rates = None if lapse is None else lapse.expand(family.batch_shape)
             out = self._mix_lapse(parts, None if rates is None else rates[:, self.table.block])
             out[:, self._long] = self._long_panels(family, lapse)
@@ -136,42 +128,67 @@ class PanelLikelihood:
         self,
         family: StrengthFamily,
         lapse: Tensor | None = None,
-        rule: tuple[Tensor, Tensor] | None = None,
+        rules: Sequence[Rule] | None = None,
         units: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Strengths and log posterior weights of each respondent's own nodes.
+        """Strengths and log posterior weights of each respondent's own nodes, at each draw.
 
         Args:
-            family: Mixing distribution with batch shape `1 x block` (one draw).
-            lapse: Lapse rate, `1 x 1`, or None.
-            rule: Nodes and log weights in units of the widths; the stretched rule if absent.
+            family: Mixing distribution with batch shape `draw x block`.
+            lapse: Lapse rate, `draw x 1`, or None.
+            rules: Of each draw, nodes and log weights in units of the widths; the stretched rule
+                if absent.
             units: Respondents wanted; all if absent.
 
         Returns:
-            Strengths and normalised log weights, both `respondent x node`.
+            Strengths and log weights, normalised for each draw, both `respondent x draw x node`.
         """
         every = torch.arange(self.table.values.shape[1]) if units is None else units
-        parts = [self._own(family, lapse, rows, rule) for rows in every.split(_ROWS)]
-        return torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
+        rules = [self._rule] * family.batch_shape[0] if rules is None else rules
+        shape = len(every), len(rules), self._count_nodes(family)
+        strengths, log_weights = (torch.empty(shape, dtype=torch.float64) for _ in range(2))
+        for place in torch.arange(len(every)).split(_ROWS):
+            part = slice(int(place[0]), int(place[-1]) + 1)
+            for k, found in enumerate(self._own(family, lapse, every[part], rules)):
+                strengths[part, k], log_weights[part, k] = found[1:]
+        return strengths, log_weights
 
+    def _count_nodes(self, family: StrengthFamily) -> int:
+        """Number of nodes of `nodes`: those of a rule, and one below them in log strength."""
+        if family.atoms is not None:
+            return family.atoms[0].shape[-1]
+        return len(self._rule[0]) + (family.coordinate == "log")
+
+    @torch.no_grad()
     def _own(
         self,
         family: StrengthFamily,
         lapse: Tensor | None,
         rows: Tensor,
-        rule: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log marginal, strengths and log weights of some respondents on nodes of their own."""
-        with torch.no_grad():
-            where = self.table.block[rows]
-            rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
-            values = self._curves(self.table.values[:, rows], rates)
-            if family.atoms is None:
-                found = integrate_rows(self.table.grid, select(family, where), values, rule)
-                return found[0][0], found[1][0], found[2][0]
-            strengths, log_shares = (part[:, where] for part in family.atoms)
-            at = interpolate_rows(values, self.table.grid.locate_strength(strengths)) + log_shares
-            return torch.logsumexp(at, -1)[0], strengths[0], torch.log_softmax(at, -1)[0]
+        rules: Sequence[Rule],
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Log marginal, strengths and log weights of some respondents on nodes of their own.
+
+        One draw after another; nodes stay where they are until the population has moved.
+        """
+        grid, where, every = self.table.grid, self.table.block[rows], self.table.values[:, rows]
+        some = where if family.batch_shape[1] > 1 else where[:1]  # one block is broadcast
+        if family.atoms is None:
+            centre, scale = family.location_scale()
+        last: tuple[int, Shape] | None = None
+        for k, rule in enumerate(rules):
+            one = select(family, some, slice(k, k + 1))
+            rates = None if lapse is None else lapse[k : k + 1].expand(-1, len(rows))
+            values = self._curves(every, rates)
+            if one.atoms is not None:
+                strengths, log_shares = one.atoms
+                at = interpolate_rows(values, grid.locate_strength(strengths)) + log_shares
+                yield torch.logsumexp(at, -1)[0], strengths[0], torch.log_softmax(at, -1)[0]
+                continue
+            if last is None or lapse is not None or _has_moved(centre, scale, last[0], k):
+                last = k, place_nodes(grid, one, values)
+            total, strengths, log_weight = integrate_at(grid, one, values, last[1], rule)
+            yield total[0], strengths[0], log_weight[0]
 
     def error(self, family: StrengthFamily, lapse: Tensor | None, nodes: int, most: int) -> float:
         """Largest change of a respondent's log-likelihood on other, denser nodes, nats.
@@ -185,7 +202,7 @@ class PanelLikelihood:
         n = self.table.values.shape[1]
         rows = torch.linspace(0, n - 1, min(n, most)).round().long()
         found = self.by_respondent(family, lapse)[0, rows]
-        fine = self._own(family, lapse, rows, stretched_rule(nodes))[0]
+        fine = next(self._own(family, lapse, rows, [stretched_rule(nodes)]))[0]
         return float((fine - found).abs().max())
 
     def _mix_lapse(self, parts: Tensor, lapse: Tensor | None) -> Tensor:
@@ -198,8 +215,8 @@ class PanelLikelihood:
 
     # short panels -----------------------------------------------------------------------
 
-    def _short(self, family: StrengthFamily, block: _Block, *, total: bool = False) -> Tensor:
-        """Log marginal of the short panels of one block; the family is that block's alone.
+    def _short(self, family: StrengthFamily, block: PanelBlock, *, total: bool = False) -> Tensor:
+        """Log marginal of the panels of one block; the family is that block's alone.
 
         Returns:
             `lapse x respondent x draw`, or its sum over respondents, `lapse x draw`.
@@ -207,43 +224,18 @@ class PanelLikelihood:
         if family.atoms is not None:
             strengths, log_shares = (part[:, 0] for part in family.atoms)
             return self._on_points(block.values, strengths, log_shares, total=total)
-        wide = self._is_wide(family)
+        wide = resolves(block.grid, family)
         if bool(wide.all()):
-            return self._on_grid(block, self._log_mass(family), total=total)
+            return block.integrate(block.log_mass(family), total=total)
         narrow = self._on_population(family, block, ~wide, total=total)
         if not bool(wide.any()):
             return narrow
-        broad = self._on_grid(block, self._log_mass(family)[wide], total=total)
+        broad = block.integrate(block.log_mass(family)[wide], total=total)
         order = torch.argsort(torch.cat([torch.nonzero(wide), torch.nonzero(~wide)]).squeeze(-1))
         return torch.cat([broad, narrow], -1)[..., order]
 
-    def _is_wide(self, family: StrengthFamily) -> Tensor:
-        """Whether the grid resolves the population, a boolean `draw`-vector."""
-        with torch.no_grad():
-            centre, scale = family.location_scale()
-            return (scale >= _NARROW * self.table.grid.step_at(centre)).all(-1)
-
-    def _log_mass(self, family: StrengthFamily) -> Tensor:
-        """Log mass that the population puts on each grid node: `draw x node`."""
-        log_mass = at_nodes(family).log_density(self._u)[:, 0] + self._log_width
-        below, above = family.log_tails(*self.table.grid.ends())
-        return add_tails(log_mass, below, above)
-
-    def _on_grid(self, block: _Block, log_mass: Tensor, *, total: bool = False) -> Tensor:
-        """Log of `sum_g exp(L_ag) mass_g`, as one matrix product; shapes as `_short`."""
-        top = log_mass.detach().amax(-1, keepdim=True)
-        chance = block.scaled @ (log_mass - top).exp().T
-        if bool(chance.detach().amin() < 1e-280):
-            # the peaks of some panel and population are too far apart for the product
-            each = torch.stack([torch.logsumexp(block.values + row, -1) for row in log_mass], -1)
-            return each.sum(-2) if total else each
-        if total:
-            shift = block.peak.sum(-1, keepdim=True) + len(block.rows) * top.squeeze(-1)
-            return chance.log().sum(-2) + shift
-        return chance.log() + block.peak.unsqueeze(-1) + top.T
-
     def _on_population(
-        self, family: StrengthFamily, block: _Block, draws: Tensor, *, total: bool
+        self, family: StrengthFamily, block: PanelBlock, draws: Tensor, *, total: bool
     ) -> Tensor:
         """Log marginal at the nodes of narrow populations (a mask of draws); shapes as `_short`.
 
@@ -314,7 +306,7 @@ class PanelLikelihood:
         where, values = self.table.block[self._scattered], self.table.values[:, self._scattered]
         if family.atoms is not None:
             return self._one_by_one(family, where, values, lapse)
-        wide = self._is_wide(family)
+        wide = resolves(self.table.grid, family)
         parts, order = [], []
         for draws, integral in ((wide, self._on_own_grids), (~wide, self._one_by_one)):
             index = torch.nonzero(draws).squeeze(-1)
@@ -330,8 +322,9 @@ class PanelLikelihood:
         self, family: StrengthFamily, where: Tensor, values: Tensor, lapse: Tensor | None
     ) -> Tensor:
         """Log marginal on the grid's nodes, as `_one_by_one`."""
-        log_mass = at_nodes(family).log_density(self._u) + self._log_width
-        below, above = family.log_tails(*self.table.grid.ends())
+        grid = self.table.grid
+        log_mass = at_nodes(family).log_density(grid.coordinate()) + grid.log_width()
+        below, above = family.log_tails(*grid.ends())
         log_mass = add_tails(log_mass, below.unsqueeze(-1), above.unsqueeze(-1))
         rates = None if lapse is None else lapse.expand(family.batch_shape)
         parts = []

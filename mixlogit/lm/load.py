@@ -1,5 +1,6 @@
 """Language models and tokenizers from the disk or the hub, in one line of error if not."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -171,10 +172,27 @@ def _is_local(name: str | Path) -> bool:
     """Whether a name is a folder; a name that can be neither folder nor hub id is refused."""
     path = Path(name)
     if path.is_dir():
+        _refuse_outside(path)
         return True
     if isinstance(name, Path) or not _HUB_ID.fullmatch(name) or path.exists():
         raise UsageError(f"{name}: no such folder of a model.", file=name)
     return False
+
+
+def _refuse_outside(folder: Path) -> None:
+    """See that the lists of a model's parts name files of its own folder."""
+    for index in folder.glob("*.index.json"):
+        try:
+            parts = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # transformers says what is wrong with it
+        paths = map(Path, map(str, parts))
+        outside = [path for path in paths if path.is_absolute() or ".." in path.parts]
+        if outside:
+            raise UsageError(
+                f'{index} names "{outside[0]}", a file outside of its folder. Restore the model.',
+                file=str(index),
+            )
 
 
 def _said(what: str, name: str | Path, load: Callable[[], Any]) -> Any:

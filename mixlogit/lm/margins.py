@@ -204,17 +204,19 @@ class _Run:
         self.group.wait()  # all must see the same shards before the first one adds to them
         begin = time.monotonic()
         self.progress("scoring", start, self.stream.n_rows or 0)
+        end = start
         for number, batch in enumerate(self.stream.batches(start)):
             mine = number % self.group.count == self.group.rank
             if mine and self.shards.end(batch.start) is None:
                 self._shard(batch)
-            self.progress("scoring", batch.end, self.stream.n_rows or 0)
+            end = batch.end
+            self.progress("scoring", end, self.stream.n_rows or 0)
         pairs, hits = self.group.total([self.pairs, self.cache_hits])
         rate = pairs / max(time.monotonic() - begin, 1e-9)
-        result = self._summary(rate, int(hits))
+        result = self._summary(end, rate, int(hits))
         self.group.wait()  # all have read what is removed now
         if self.group.first:
-            self.shards.merge()
+            self.shards.merge(end)
         self.group.wait()
         return result
 
@@ -254,9 +256,9 @@ class _Run:
         }
         self.shards.write(batch.start, batch.end, table, record)
 
-    def _summary(self, rate: float, hits: int) -> Margins:
+    def _summary(self, end: int, rate: float, hits: int) -> Margins:
         counts, said, left_out = EncodingCounts(), Counter[str](), Counter[str]()
-        for record in self.shards.records():
+        for record in self.shards.records(end):
             told = record.pop("counts")
             dropped = tuple(Dropped(**entry) for entry in told.pop("dropped"))
             counts += EncodingCounts(**told, dropped=dropped)
