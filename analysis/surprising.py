@@ -109,8 +109,9 @@ def _texts(file: Path, columns: list[str], rows: np.ndarray) -> dict[str, list[s
         if kind == ".parquet":
             frame = pd.read_parquet(file, columns=columns)
         elif kind in (".csv", ".tsv"):
-            as_text: dict[str, Any] = {"usecols": columns, "dtype": str, "keep_default_na": False}
-            frame = pd.read_csv(file, sep=_separator(file), **as_text)
+            frame = pd.read_csv(
+                file, sep=_separator(file), usecols=columns, dtype=str, keep_default_na=False
+            )
         else:
             lines = kind == ".jsonl"
             frame = pd.read_json(file, lines=lines, dtype=False)

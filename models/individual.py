@@ -71,7 +71,8 @@ def unit_nodes(
             strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rules)
             return strengths.flatten(1), log_weight.flatten(1)
         parts = []
-        for one, rule in zip(theta.split(1), rules or [None] * len(theta), strict=True):
+        for k, one in enumerate(theta.split(1)):
+            rule = None if rules is None else rules[k]
             b, log_mass = likelihood.nodes_of(*joint.sampled(one).arguments(), rule=rule)
             parts.append((b[0], torch.log_softmax(log_mass[0], -1)))
         strengths, log_weight = (torch.cat(part, -1) for part in zip(*parts, strict=True))

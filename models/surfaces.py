@@ -271,8 +271,7 @@ def _resampled(
     first, weight = lagrange_weights((at - axis.low) / axis.step, axis.size)
     index = first.unsqueeze(-1) + torch.arange(ORDER)
     matrix = torch.zeros(*at.shape, axis.size, dtype=torch.float64).scatter(-1, index, weight)
-    return (
-        (matrix @ values.movedim(dim, 1).flatten(2))
-        .unflatten(2, [n for d, n in enumerate(values.shape) if d not in (0, dim)])
-        .movedim(1, dim)
-    )
+    others = [n for d, n in enumerate(values.shape) if d not in (0, dim)]
+    found = matrix @ values.movedim(dim, 1).flatten(2)
+    out: Tensor = found.unflatten(2, others).movedim(1, dim)
+    return out
