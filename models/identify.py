@@ -183,15 +183,15 @@ def identify(
         low, high = np.quantile(data.margin.abs().numpy(), [0.5, 0.9])
         margin = float(low), float(high)
     return Identified(
-        respondents,
-        repeaters,
-        pairs,
-        margin,
-        information,
-        with_lapse,
-        _contraction(posterior, prior),
-        rescaled,
-        tuple(_sentences(problem, repeaters, pairs)),
+        respondents=respondents,
+        repeaters=repeaters,
+        pairs=pairs,
+        margin=margin,
+        information=information,
+        with_lapse=with_lapse,
+        contraction=_contraction(posterior, prior),
+        rescaled=rescaled,
+        sentences=tuple(_sentences(problem, repeaters, pairs)),
     )
 
 

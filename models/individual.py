@@ -11,7 +11,6 @@ from mixlogit.choice.rules import stretched_rule
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
-from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.thin import thinned
 
 __all__ = ["Individuals", "individuals", "strength_table", "unit_nodes"]
@@ -51,24 +50,33 @@ def individuals(problem: Problem, joint: LogJoint, theta: Tensor, most: int = 64
     theta = theta[thinned(len(theta), kept)]
     # every draw's nodes are shifted by another part of a step, so that together they lie dense
     rules = [stretched_rule(shift=(0.618034 * k) % 1.0 - 0.5) for k in range(kept)]
-    parts = [unit_nodes(joint, *both) for both in zip(theta.split(1), rules, strict=True)]
-    strengths = torch.cat([b for b, _ in parts], -1)
-    weights = torch.cat([w.exp() for _, w in parts], -1) / kept
-    return Individuals(theta, strengths, weights)
+    strengths, log_weights = unit_nodes(joint, theta, rules)
+    return Individuals(theta, strengths, log_weights.exp_().div_(kept))
 
 
 def unit_nodes(
-    joint: LogJoint, theta: Tensor, rule: tuple[Tensor, Tensor] | None = None
+    joint: LogJoint, theta: Tensor, rules: list[tuple[Tensor, Tensor]] | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Strengths and log weights of each unit at one draw, `unit x node`."""
-    sampled = joint.sampled(theta)
+    """Strengths and log weights of each unit, `unit x node`, at one draw or at several in turn.
+
+    Args:
+        joint: The fitted program, of a panel.
+        theta: Draws, `draw x 1 x parameter`; the weights of each sum to one.
+        rules: Nodes and log weights of each, in units of the widths.
+    """
     likelihood: Any = joint.likelihood
-    if not isinstance(likelihood, UtilityLikelihood):
-        strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rule)
-        return strengths, log_weight
     with torch.no_grad():
-        strengths, log_mass = likelihood.nodes_of(*sampled.arguments(), rule=rule)
-        return strengths[0], torch.log_softmax(log_mass[0], -1)
+        if not isinstance(likelihood, UtilityLikelihood):
+            sampled = joint.sampled(theta)
+            strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rules)
+            return strengths.flatten(1), log_weight.flatten(1)
+        parts = []
+        for k, one in enumerate(theta.split(1)):
+            rule = None if rules is None else rules[k]
+            b, log_mass = likelihood.nodes_of(*joint.sampled(one).arguments(), rule=rule)
+            parts.append((b[0], torch.log_softmax(log_mass[0], -1)))
+        strengths, log_weight = (torch.cat(part, -1) for part in zip(*parts, strict=True))
+        return strengths, log_weight
 
 
 def strength_table(problem: Problem, found: Individuals) -> pd.DataFrame:
@@ -78,22 +86,13 @@ def strength_table(problem: Problem, found: Individuals) -> pd.DataFrame:
         problem: The data.
         found: From `individuals`.
     """
-    data, units = problem.data, problem.units
-    assert data.respondent is not None
-    assert units.respondent is not None
     b, w = found.strengths, found.weights
     mean = (w * b).sum(-1)
     sd = (w * (b - mean.unsqueeze(-1)).square()).sum(-1).sqrt()
     sorted_b, order = b.sort(-1)
     mass = w.gather(-1, order)
     below = mass.cumsum(-1) - 0.5 * mass
-    labels = [data.respondent.labels[code] for code in units.respondent.tolist()]
-    columns: dict[str, Any] = {"respondent": labels}
-    for k, group in enumerate(problem.spec.groups):
-        if isinstance(group, CovariateDesign):
-            continue
-        level = units.level[units.block, k].tolist()
-        columns[group.column] = [group.labels[code] for code in level]
+    columns: dict[str, Any] = {"respondent": problem.unit_respondents(), **problem.unit_groups()}
     columns["n"] = problem.unit_sizes.numpy()
     columns |= {"mean": mean.numpy(), "sd": sd.numpy()}
     for name, q in (("q05", 0.05), ("q95", 0.95)):

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mixlogit.models.psis import pareto_smooth
-from mixlogit.models.thin import thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,7 +24,6 @@ __all__ = [
 ]
 
 _ELEMENTS = 400_000  # draws x units smoothed at once
-_MOST = 2_000_000  # draws x units smoothed of units, but at least 200 draws
 
 
 class LeftOut(NamedTuple):
@@ -62,6 +60,7 @@ def leave_one_out(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
     """
     densities, shapes = [], []
     for part in log_likelihood.T.split(max(1, _ELEMENTS // len(log_likelihood))):
+        part = part.double()
         log_weight, k_hat = pareto_smooth(-part)
         densities.append(torch.logsumexp(log_weight + part, -1))
         shapes.append(k_hat.clamp_min(-1.0))
@@ -95,9 +94,8 @@ def units_left_out(log_likelihood: NDArray[np.float32]) -> UnitsLeftOut:
         (True, True)
     """
     flat = torch.from_numpy(log_likelihood).flatten(0, 1)
-    kept = min(len(flat), max(200, _MOST // flat.shape[1]))
-    density, k_hat = leave_one_out(flat[thinned(len(flat), kept)].double())
-    return UnitsLeftOut(density.numpy(), k_hat.numpy(), k_limit(kept))
+    density, k_hat = leave_one_out(flat)
+    return UnitsLeftOut(density.numpy(), k_hat.numpy(), k_limit(len(flat)))
 
 
 def k_limit(draws: int) -> float:
@@ -125,16 +123,20 @@ def left_out(tree: "xr.DataTree") -> LeftOut | None:
         return None
     kept = tree["log_likelihood"].to_dataset()
     name = "panel" if "panel" in kept else "choice"
-    values = np.asarray(kept[name].to_numpy(), dtype=np.float64)
+    values = kept[name].to_numpy()
     flat = torch.from_numpy(values.reshape(-1, values.shape[-1]))
     if name == "choice":
         labels = tuple(str(k) for k in range(flat.shape[1]))
         return LeftOut(labels, *leave_one_out(flat))
     names = kept["respondent" if "respondent" in kept.coords else "unit"].to_numpy()
-    people, place = np.unique(names.astype(str), return_inverse=True)
-    whole = flat.new_zeros(len(flat), len(people))  # a respondent in several groups is one
-    whole.index_add_(1, torch.from_numpy(place), flat)
-    return LeftOut(tuple(people.tolist()), *leave_one_out(whole))
+    people, first, place = np.unique(names.astype(str), return_index=True, return_inverse=True)
+    labels, known = tuple(people.tolist()), tree["sample_stats"].to_dataset()
+    if len(people) == len(names) and "loo_elpd" in known:  # by unit is by respondent
+        each = (torch.from_numpy(known[x].to_numpy()[first]) for x in ("loo_elpd", "loo_k_hat"))
+        return LeftOut(labels, *each)
+    whole = flat.new_zeros(len(flat), len(people), dtype=torch.float64)
+    whole.index_add_(1, torch.from_numpy(place), flat.double())  # in several groups, but one
+    return LeftOut(labels, *leave_one_out(whole))
 
 
 def elpd(tree: "xr.DataTree", *, panel: bool) -> dict[str, Any] | None:

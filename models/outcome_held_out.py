@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
@@ -167,13 +166,10 @@ def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any
     weight = torch.log_softmax(log_mass[0].flatten(1), -1).view_as(log_mass[0])
     who = votes.judged.respondent
     margin = votes.judged.margins(utilities, votes.pairs)
-    options = votes.model.n_options
-    options = options.unsqueeze(-1) if options.dim() else options
     parts = []
     for k, one in enumerate(widths.unbind(-1)):
-        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, one[:, who].unsqueeze(-1))
-        share = None if lapse is None else lapse.unsqueeze(-1)
-        parts.append(log_lapsed(log_p, share, options)[0] + weight[who, :, k])
+        log_p = votes.each_row(strengths[:, who], one[:, who], margin, outcome, lapse)
+        parts.append(log_p[0] + weight[who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), -1)
 
 

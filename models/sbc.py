@@ -139,13 +139,13 @@ def _calibrated(simulated: "_Simulated", replicates: int, say: Progress) -> Cali
         values = torch.cat([one[name] for one in drawn], 1)
         ranks[name] = (values < true).to(torch.float64).mean(0).numpy()
     return Calibration(
-        prior.spec.family,
-        replicates,
-        {name: rank.tolist() for name, rank in ranks.items()},
-        {name: float(((r >= 0.05) & (r <= 0.95)).mean()) for name, r in ranks.items()},
-        {name: uniformity(rank) for name, rank in ranks.items()},
-        again,
-        round(time.monotonic() - begin, 3),
+        family=prior.spec.family,
+        replicates=replicates,
+        ranks={name: rank.tolist() for name, rank in ranks.items()},
+        coverage={name: float(((r >= 0.05) & (r <= 0.95)).mean()) for name, r in ranks.items()},
+        p_value={name: uniformity(rank) for name, rank in ranks.items()},
+        again=again,
+        seconds=round(time.monotonic() - begin, 3),
     )
 
 

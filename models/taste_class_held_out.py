@@ -112,11 +112,11 @@ def _predicted(
         log_share: Log shares of the classes before a unit's judgements, `unit x class_`.
     """
     lapse, who = arguments[1], votes.respondent
-    rate = None if lapse is None else lapse.unsqueeze(-1)
     if not isinstance(fitted, OutcomeLikelihood) or not isinstance(votes, OutcomeLikelihood):
         strengths, log_mass = fitted.nodes_of(*arguments)
         weight = _posterior(log_mass.unsqueeze(-1), log_share)[:, who, :, 0]
         margin = latent_margins(votes.rows, arguments[2])
+        rate = None if lapse is None else lapse.unsqueeze(-1)
         log_p = log_lapsed(logsigmoid(strengths[:, who] * margin.unsqueeze(-1)), rate)
         return torch.logsumexp(log_p + weight, (0, 2))
     family, lapse, utilities, *rest = arguments
@@ -124,13 +124,10 @@ def _predicted(
     strengths, widths, log_mass = fitted.joint_nodes(family, lapse, utilities, outcome)
     log_weight = _posterior(log_mass, log_share)
     margin = votes.judged.margins(utilities, votes.pairs)
-    options = votes.model.n_options
-    options = options.unsqueeze(-1) if options.dim() else options
     parts = []
     for k, one in enumerate(widths.unbind(-1)):
-        wide = one[:, who].unsqueeze(-1)
-        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, wide)
-        parts.append(log_lapsed(log_p, rate, options) + log_weight[:, who, :, k])
+        log_p = votes.each_row(strengths[:, who], one[:, who], margin, outcome, lapse)
+        parts.append(log_p + log_weight[:, who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), (0, 2))
 
 

@@ -1,6 +1,5 @@
 """Maximum simulated likelihood of random tastes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -18,6 +17,7 @@ from mixlogit.models.verdict import Check
 __all__ = [
     "TasteMaximum",
     "climb",
+    "counts",
     "maximum_of_tastes",
     "spread_check",
     "start_values",
@@ -31,8 +31,6 @@ _CERTAIN = 1e-3  # nats a judgement; nearer to 0 coefficients grow without end
 _FEW = 10.0  # effective draws of a respondent
 _WIDTH, _EXPONENT, _LAPSE = 0.3, 0.5, -3.0  # where sd, exponent and log odds of a lapse begin
 _ELEMENTS = 1_000_000  # sets x alternatives of a block
-
-Penalty = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)

@@ -225,17 +225,7 @@ class _TasteDraw:
     def people(
         self, rows: Tensor, points: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities of answers of new respondents, and with other strengths.
-
-        Args:
-            rows: Judgements.
-            points: How many respondents.
-            generator: Source of randomness.
-
-        Returns:
-            Probabilities `answer x row x point`; those of people of the same tastes with other
-            strengths; and the margins, `row x point` (of sets `row x alternative x point`).
-        """
+        """Answers of new respondents, and with other strengths, as of latent classes."""
         design = self.of.problem.design
         z = torch.randn(1, points, design.n_latent, generator=generator, dtype=torch.float64)
         value = _drawn(design, self.psi, z, None, generator).expand(len(rows), -1, -1)

@@ -115,8 +115,17 @@ def infer_by_svi(
         location = guide.location.detach().unsqueeze(0)
         curvature = -torch.cholesky_inverse(guide.tril()).unsqueeze(0)
     unknown = torch.full((1,), math.nan)
-    mode = Mode(location, unknown, curvature, torch.zeros_like(location), _STEPS)
-    return Inferred(theta, mode, "svi", unknown, unknown, unknown, "none", trace, math.nan)
+    return Inferred(
+        theta=theta,
+        mode=Mode(location, unknown, curvature, torch.zeros_like(location), _STEPS),
+        method="svi",
+        k_hat=unknown,
+        effective=unknown,
+        log_evidence=unknown,
+        evidence_by="none",
+        elbo=trace,
+        spread_of_modes=math.nan,
+    )
 
 
 def _minibatches(problem: TasteProblem) -> list[Block]:

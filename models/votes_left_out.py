@@ -149,15 +149,15 @@ def _of_long(
     """Votes of long panels, from nodes of these respondents alone: `draw x row`."""
     who, place = predictor.problem.units.of_comparison[rows].unique(return_inverse=True)
     margin, vote, weight = _signed(predictor.problem, rows, single)
-    out = []
-    for theta in predictor.theta.split(1):
-        sampled = predictor.joint.sampled(theta)
-        nodes, log_share = likelihood.nodes(sampled.family, sampled.lapse, units=who)
+    sampled, out = predictor.joint.sampled(predictor.theta), []
+    found = likelihood.nodes(sampled.family, sampled.lapse, units=who)
+    for draw, (nodes, log_share) in enumerate(zip(*(x.unbind(1) for x in found), strict=True)):
+        lapse = None if sampled.lapse is None else sampled.lapse[draw : draw + 1]
         parts = []
         for some in torch.arange(len(rows)).split(_ROWS):
             mine = torch.isin(vote, some)
             scaled = nodes[place[vote[mine]]] * margin[mine].unsqueeze(-1)
-            log_p = log_lapsed(torch.nn.functional.logsigmoid(scaled), sampled.lapse)
+            log_p = log_lapsed(torch.nn.functional.logsigmoid(scaled), lapse)
             own = torch.zeros(len(some), nodes.shape[1], dtype=torch.float64)
             own.index_add_(0, vote[mine] - some[0], log_p * weight[mine].unsqueeze(-1))
             parts.append(-torch.logsumexp(log_share[place[some]] - own, -1))

@@ -9,7 +9,9 @@ from mixlogit.choice.interpolate import interpolate_rows
 from mixlogit.choice.rules import mode_and_widths, population_masses, split_nodes
 from mixlogit.choice.table import Grid
 
-__all__ = ["integrate_rows"]
+__all__ = ["Shape", "integrate_at", "integrate_rows", "place_nodes"]
+
+Shape = tuple[Tensor, Tensor, Tensor]
 
 
 def integrate_rows(
@@ -40,22 +42,42 @@ def integrate_rows(
         >>> integrate_rows(grid, family, table.values[0])[0].shape
         torch.Size([1, 2])
     """
+    return integrate_at(grid, family, values, place_nodes(grid, family, values), rule)
+
+
+def place_nodes(grid: Grid, family: StrengthFamily, values: Tensor) -> Shape:
+    """Mode of each integrand and its widths below and above, `draw x respondent x 1` each.
+
+    Arguments as for `integrate_rows`.
+    """
     spread = at_nodes(family)
     with torch.no_grad():
         shape = _first_guess(grid, spread, values)
         for _ in range(2):
-            u, log_weight = split_nodes(*shape, rule)
+            u, log_weight = split_nodes(*shape)
             at = interpolate_rows(values, grid.locate(u))
             shape = mode_and_widths(u, at + spread.log_density(u), log_weight)
-    strengths, log_mass = population_masses(spread, *split_nodes(*shape, rule))
+    return shape
+
+
+def integrate_at(
+    grid: Grid,
+    family: StrengthFamily,
+    values: Tensor,
+    shape: Shape,
+    rule: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Integrate at modes and widths that `place_nodes` found, here or for a family close by.
+
+    Other arguments, and what is returned, as for `integrate_rows`.
+    """
+    strengths, log_mass = population_masses(at_nodes(family), *split_nodes(*shape, rule))
     log_f = interpolate_rows(values, grid.locate_strength(strengths)) + log_mass
     total = torch.logsumexp(log_f, -1)
     return total, strengths, log_f - total.unsqueeze(-1)
 
 
-def _first_guess(
-    grid: Grid, spread: StrengthFamily, values: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _first_guess(grid: Grid, spread: StrengthFamily, values: Tensor) -> Shape:
     """Mode and widths of the integrand: on the grid, or finer where the grid is too coarse."""
     u = grid.coordinate()
     log_f = values + spread.log_density(u)

@@ -14,10 +14,12 @@ Nodes are placed without gradient: any nodes near the mass give a valid rule, an
 in the parameters is exact for that rule.
 """
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor
 
-from mixlogit.choice.adaptive import integrate_rows
+from mixlogit.choice.adaptive import Shape, integrate_at, integrate_rows, place_nodes
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
@@ -30,12 +32,23 @@ __all__ = ["PanelLikelihood"]
 _FEW_BLOCKS = 16  # or so many respondents a block: from there on a loop over blocks pays
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _ROWS = 1000  # respondents whose own nodes are found at once: what that takes stays in the cache
+_STAY = 0.2  # of a population's sd: nodes need not follow moves of its middle and sd below that
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
+
+
+Rule = tuple[Tensor, Tensor]
 
 
 def _only(family: StrengthFamily, b: int) -> StrengthFamily:
     """One block of a `draw x block` family: `draw x 1`."""
     return family if family.batch_shape[1] == 1 else select(family, torch.tensor([b]))
+
+
+def _has_moved(centre: Tensor, scale: Tensor, before: int, now: int) -> bool:
+    """Whether a population, `draw x block`, has moved so far that nodes should follow."""
+    moved = (centre[now] - centre[before]).abs() / scale[before]
+    wider = (scale[now] / scale[before] - 1).abs()
+    return bool((torch.maximum(moved, wider) > _STAY).any())
 
 
 class PanelLikelihood:
@@ -115,42 +128,67 @@ class PanelLikelihood:
         self,
         family: StrengthFamily,
         lapse: Tensor | None = None,
-        rule: tuple[Tensor, Tensor] | None = None,
+        rules: Sequence[Rule] | None = None,
         units: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Strengths and log posterior weights of each respondent's own nodes.
+        """Strengths and log posterior weights of each respondent's own nodes, at each draw.
 
         Args:
-            family: Mixing distribution with batch shape `1 x block` (one draw).
-            lapse: Lapse rate, `1 x 1`, or None.
-            rule: Nodes and log weights in units of the widths; the stretched rule if absent.
+            family: Mixing distribution with batch shape `draw x block`.
+            lapse: Lapse rate, `draw x 1`, or None.
+            rules: Of each draw, nodes and log weights in units of the widths; the stretched rule
+                if absent.
             units: Respondents wanted; all if absent.
 
         Returns:
-            Strengths and normalised log weights, both `respondent x node`.
+            Strengths and log weights, normalised for each draw, both `respondent x draw x node`.
         """
         every = torch.arange(self.table.values.shape[1]) if units is None else units
-        parts = [self._own(family, lapse, rows, rule) for rows in every.split(_ROWS)]
-        return torch.cat([part[1] for part in parts]), torch.cat([part[2] for part in parts])
+        rules = [self._rule] * family.batch_shape[0] if rules is None else rules
+        shape = len(every), len(rules), self._count_nodes(family)
+        strengths, log_weights = (torch.empty(shape, dtype=torch.float64) for _ in range(2))
+        for place in torch.arange(len(every)).split(_ROWS):
+            part = slice(int(place[0]), int(place[-1]) + 1)
+            for k, found in enumerate(self._own(family, lapse, every[part], rules)):
+                strengths[part, k], log_weights[part, k] = found[1:]
+        return strengths, log_weights
 
+    def _count_nodes(self, family: StrengthFamily) -> int:
+        """Number of nodes of `nodes`: those of a rule, and one below them in log strength."""
+        if family.atoms is not None:
+            return family.atoms[0].shape[-1]
+        return len(self._rule[0]) + (family.coordinate == "log")
+
+    @torch.no_grad()
     def _own(
         self,
         family: StrengthFamily,
         lapse: Tensor | None,
         rows: Tensor,
-        rule: tuple[Tensor, Tensor] | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log marginal, strengths and log weights of some respondents on nodes of their own."""
-        with torch.no_grad():
-            where = self.table.block[rows]
-            rates = None if lapse is None else lapse.expand(family.batch_shape)[:, where]
-            values = self._curves(self.table.values[:, rows], rates)
-            if family.atoms is None:
-                found = integrate_rows(self.table.grid, select(family, where), values, rule)
-                return found[0][0], found[1][0], found[2][0]
-            strengths, log_shares = (part[:, where] for part in family.atoms)
-            at = interpolate_rows(values, self.table.grid.locate_strength(strengths)) + log_shares
-            return torch.logsumexp(at, -1)[0], strengths[0], torch.log_softmax(at, -1)[0]
+        rules: Sequence[Rule],
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Log marginal, strengths and log weights of some respondents on nodes of their own.
+
+        One draw after another; nodes stay where they are until the population has moved.
+        """
+        grid, where, every = self.table.grid, self.table.block[rows], self.table.values[:, rows]
+        some = where if family.batch_shape[1] > 1 else where[:1]  # one block is broadcast
+        if family.atoms is None:
+            centre, scale = family.location_scale()
+        last: tuple[int, Shape] | None = None
+        for k, rule in enumerate(rules):
+            one = select(family, some, slice(k, k + 1))
+            rates = None if lapse is None else lapse[k : k + 1].expand(-1, len(rows))
+            values = self._curves(every, rates)
+            if one.atoms is not None:
+                strengths, log_shares = one.atoms
+                at = interpolate_rows(values, grid.locate_strength(strengths)) + log_shares
+                yield torch.logsumexp(at, -1)[0], strengths[0], torch.log_softmax(at, -1)[0]
+                continue
+            if last is None or lapse is not None or _has_moved(centre, scale, last[0], k):
+                last = k, place_nodes(grid, one, values)
+            total, strengths, log_weight = integrate_at(grid, one, values, last[1], rule)
+            yield total[0], strengths[0], log_weight[0]
 
     def error(self, family: StrengthFamily, lapse: Tensor | None, nodes: int, most: int) -> float:
         """Largest change of a respondent's log-likelihood on other, denser nodes, nats.
@@ -164,7 +202,7 @@ class PanelLikelihood:
         n = self.table.values.shape[1]
         rows = torch.linspace(0, n - 1, min(n, most)).round().long()
         found = self.by_respondent(family, lapse)[0, rows]
-        fine = self._own(family, lapse, rows, stretched_rule(nodes))[0]
+        fine = next(self._own(family, lapse, rows, [stretched_rule(nodes)]))[0]
         return float((fine - found).abs().max())
 
     def _mix_lapse(self, parts: Tensor, lapse: Tensor | None) -> Tensor:

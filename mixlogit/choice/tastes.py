@@ -183,7 +183,7 @@ class TasteDesign:
 
     def starts(self, psi: Tensor) -> tuple[float, ...]:
         """Where searches for modes of strength's own normal begin, one for each likely mode."""
-        return (0.0,) if self.strength is None else self.strength.starts(self.parts(psi)[3])
+        return (0.0,) if self.strength is None else self.strength.starts(self.parts(psi)[4])
 
     @property
     def sizes(self) -> list[int]:

@@ -23,11 +23,11 @@ __all__ = ["EncodingCounts", "Truncation", "encode"]
 _NO_PROMPT = "An answer can only be scored behind a prompt."
 _LONG_PROMPT = (
     "That leaves no room for an answer in {:,}: raise --max-length, or cut the prompt's "
-    "beginning by --truncation keep_end."
+    "beginning by --truncation keep_end (--truncation-mode of align)."
 )
 _LONG_ANSWER = (
     "That leaves no room for the prompt in {:,}: raise --max-length, or cut the answers' end by "
-    "--truncation keep_start."
+    "--truncation keep_start (--truncation-mode of align)."
 )
 Truncation = Literal["keep_start", "keep_end"]
 

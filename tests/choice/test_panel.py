@@ -305,7 +305,7 @@ def test_nodes_hold_the_posterior(name: str) -> None:
         like = torch.nn.functional.logsigmoid(margin.unsqueeze(-1) * b)
         curves = torch.zeros(3, len(b), dtype=F64).index_add(0, respondent, like)
         exact = torch.softmax(curves + log_mass, -1) @ b
-    strengths, log_weight = found.nodes(family)
+    strengths, log_weight = (part.squeeze(1) for part in found.nodes(family))
     torch.testing.assert_close(log_weight.exp().sum(-1), torch.ones(3, dtype=F64))
     torch.testing.assert_close((log_weight.exp() * strengths).sum(-1), exact, rtol=1e-3, atol=0)
 

@@ -159,7 +159,7 @@ def test_tastes_that_are_no_few_classes():
     found = failed(quick(data, tastes=2))["taste in residuals"]
     assert found.advice == (
         "People differ in taste in another way than the fit lets them: try another number of "
-        "--tastes, or random ones (--random)."
+        "--tastes or, with features, random ones (--random)."
     )
 
 
