@@ -40,7 +40,13 @@ SUITES: dict[str, tuple[list[str], dict[str, str]]] = {
     "a pickle in every file of a checkpoint": (["tests/trust/test_hostile_checkpoints.py"], {}),
     "signals; two processes on one folder": (["tests/trust/test_signals.py"], {}),
     "locks of processes alive, dead or far": (["tests/run/test_lock.py"], {}),
-    "full disk": (["tests/run/test_write.py", "tests/align/test_killed.py", "-k", "full"], {}),
+    "full disk": (
+        [
+            *("tests/run/test_write.py", "tests/align/test_killed.py"),
+            *("tests/trust/test_full_disk.py", "-k", "full"),
+        ],
+        {},
+    ),
     "malformed rows x formats": (["tests/data/test_malformed.py"], {}),
     "hostile texts in terminal and HTML": (
         [

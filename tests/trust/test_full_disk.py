@@ -141,6 +141,61 @@ def test_a_fit(run: Path, fit_again: Callable[[], str], monkeypatch: pytest.Monk
     assert no_flush(run, fit_again, monkeypatch) > 20
 
 
+@pytest.fixture
+def evaluate_again(
+    alignments: Runs, run: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[[], str]:
+    """Write an evaluation in the place of the run, and say what was told."""
+    shutil.rmtree(run)
+    votes = alignments[0].parent / "votes2.parquet"  # of which it was not trained on one
+    line = ["evaluate", str(alignments[0]), str(votes), "--output", str(run), "--cache", "none"]
+
+    def evaluate() -> str:
+        code = main([*line, "--replicates", "20", "--overwrite", "--quiet"])
+        said = capsys.readouterr().err
+        assert (code == 5) == bool(said)
+        return said.removesuffix("\n")
+
+    assert evaluate() == ""
+    return evaluate
+
+
+def test_an_evaluation(run: Path, evaluate_again: Callable[[], str]) -> None:
+    no_file_too_large(run, evaluate_again)
+
+
+@pytest.mark.slow
+def test_flushes_of_an_evaluation(
+    run: Path, evaluate_again: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert no_flush(run, evaluate_again, monkeypatch) > 5
+
+
+@pytest.mark.slow
+def test_results_of_an_alignment(
+    alignments: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Checkpoints stay whole, and the same command goes on from them once there is space."""
+    run = tmp_path / "run"
+    shutil.copytree(alignments[0], run)
+    (run / "run.json").unlink()  # trained, but its results are not there yet
+    line = ["align", "--config", str(run / "config.yaml"), "--output", str(run), "--quiet"]
+    results = {file.stat().st_size for file in run.iterdir() if file.is_file()}
+    results |= {file.stat().st_size for file in (run / "policy").iterdir()}
+    for size in sorted(results, reverse=True):
+        with largest(size - 1):
+            code, said = main(line), capsys.readouterr().err
+        assert code == 5
+        assert said.startswith("File too large while writing ")
+        assert said.removesuffix("\n").casefold().endswith(ADVICE)
+        assert not (run / "run.json").exists()
+        assert {fault_of(run / f"checkpoint-{step}") for step in (2, 4)} == {None}
+    assert main(line) in (0, 4)
+    assert fault_of(run) is None
+    for name in ("margins.parquet", "strength.safetensors", "policy/model.safetensors"):
+        assert (run / name).read_bytes() == (alignments[0] / name).read_bytes()
+
+
 class FillAt(TrainerCallback):
     """Fills the disk when a step is done."""
 
