@@ -33,6 +33,10 @@ ACCURACY = {"gamma": 2e-13, "lognormal": 1e-9, "normal": 1e-9}
 # what -> selection of tests in which every case must pass, and variables
 SUITES: dict[str, tuple[list[str], dict[str, str]]] = {
     "damaged files of runs and checkpoints": (["tests/trust/test_damage.py"], {}),
+    "damaged shards of margins and scores of references": (
+        ["tests/trust/test_damaged_scores.py"],
+        {},
+    ),
     "a pickle in every file of a checkpoint": (["tests/trust/test_hostile_checkpoints.py"], {}),
     "signals; two processes on one folder": (["tests/trust/test_signals.py"], {}),
     "locks of processes alive, dead or far": (["tests/run/test_lock.py"], {}),

@@ -26,7 +26,7 @@ from mixlogit.models.identify import (
 from mixlogit.models.individual import Individuals
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.leave_out import LeftOut, units_left_out
+from mixlogit.models.loo import UnitsLeftOut, units_left_out
 from mixlogit.models.parameters import Named
 from mixlogit.models.predictive import Predicted, Predictor, predict
 from mixlogit.models.problem import Problem
@@ -71,7 +71,7 @@ class Diagnosis:
     predicted: Predicted
     replicated: Replicated
     calibration: Reliability | None
-    left_out: LeftOut | None
+    left_out: UnitsLeftOut | None
     votes: VotesLeftOut | None
     identified: Identified
     log_prior: Array
@@ -214,7 +214,7 @@ def diagnose(
     if predicted.single:
         calibration = _calibration(predicted, seed, tastes=seen.tastes)
     left_out = None if log_likelihood is None else units_left_out(log_likelihood)
-    votes = None if seen.voter is None else votes_left_out(problem, seen.voter, predicted)
+    votes = None if seen.voter is None else votes_left_out(seen.voter, predicted)
     checks = [
         *sensitivity_checks(seen.watched, log_prior, log_likelihood),
         *identification_checks(seen.identified),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mixlogit.data import ChoiceSets
 from mixlogit.models.calibration import Reliability
 from mixlogit.models.identify import Identified
-from mixlogit.models.leave_out import LeftOut
+from mixlogit.models.loo import UnitsLeftOut
 from mixlogit.models.replicated import Replicated
 from mixlogit.models.sensitivity import power_sensitivity
 from mixlogit.models.thin import thinned
@@ -105,7 +105,7 @@ def prediction_checks(
     return checks
 
 
-def respondent_checks(problem: Any, found: LeftOut | None) -> list[Check]:
+def respondent_checks(problem: Any, found: UnitsLeftOut | None) -> list[Check]:
     """Whether single respondents weigh so much that leaving them out cannot be computed.
 
     Without a panel there is no such check: one comparison weighs next to nothing, and the tail of

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -11,14 +10,15 @@ import torch
 from torch import Tensor
 
 from mixlogit.models.curvature import utility_hessian
-from mixlogit.models.guide import FullRankGuide, fit_guide
+from mixlogit.models.guide import PARTICLES, FullRankGuide, fit_guide
 from mixlogit.models.importance import Weighted, importance_draws
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
-from mixlogit.models.rough import rough_mode
+from mixlogit.models.rough import rough_modes
+from mixlogit.run import Progress, silent
 
 __all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
@@ -26,7 +26,6 @@ K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
 Method = Literal["auto", "importance", "nuts", "laplace", "evidence", "svi"]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class Inferred:
         effective: Effective proposal draws, summed over restarts, `replicate`.
         log_evidence: Log marginal likelihood, `replicate`, nats.
         evidence_by: "importance" or "laplace".
-        elbo: ELBO of the first restart at each step, nats.
+        elbo: ELBO at each step, nats, a mean over restarts.
         mode_seconds: Wall seconds until the modes were found.
         spread_of_modes: Largest difference of the restarts' log densities, nats.
     """
@@ -130,7 +129,7 @@ def infer(
         progress: Called with a stage, steps done and steps in all.
     """
     generator = torch.Generator().manual_seed(seed)
-    say = progress or (lambda stage, done, total: None)
+    say = progress or silent
     best, spread, seconds = _best_mode(joint, chains, generator, say)
     root = root_of_covariance(best.hessian)
     out = _laplace(joint, best, root, spread, seconds)
@@ -190,14 +189,14 @@ def _best_mode(
         modes = [_mode_of_many(joint)]
         say("mode", 1, 1)
     else:
+        starts = joint.start().repeat(chains, 1, 1)
+        for start in starts[1:]:
+            start += 0.7 * torch.randn(start.shape, generator=generator, dtype=start.dtype)
         modes = []
-        for chain in range(chains):
-            start = joint.start()
-            if chain:
-                offset = torch.randn(start.shape, generator=generator, dtype=start.dtype)
-                start = start + 0.7 * offset
-            modes.append(find_mode(joint, rough_mode(joint, start)))
-            say("mode", chain + 1, chains)
+        different = rough_modes(joint, starts)
+        for rough in different:
+            modes.append(find_mode(joint, rough))
+            say("mode", len(modes), len(different))
     best = max(modes, key=lambda mode: float(mode.value.sum()))
     spread = max(float((best.value - mode.value).abs().max()) for mode in modes)
     return best, spread, time.monotonic() - begin
@@ -234,19 +233,21 @@ def _by_importance(
     """Guide and importance resampling in every restart; whether all of them can be trusted."""
     parts: list[Weighted] = []
     elbo: list[float] = []
-    for chain in range(chains):
-        torch.manual_seed(seed + chain)
-        guide = FullRankGuide(joint, so_far.mode.theta, root)
+    for first in range(0, chains, at_once := _guides_at_once(joint)):
+        torch.manual_seed(seed + first)
+        n = min(at_once, chains - first)
+        guide = FullRankGuide(joint, so_far.mode.theta.repeat(n, 1, 1), root.repeat(n, 1, 1, 1))
         trace = fit_guide(guide)
         elbo = elbo or trace
         with torch.no_grad():
-            location, scale = guide.location(), guide.scale_root()
-        parts.append(
-            importance_draws(
-                joint, location, scale, proposals=draws, draws=draws, generator=generator
+            fitted = zip(guide.location(), guide.scale_root(), strict=True)
+        for location, scale in fitted:
+            parts.append(
+                importance_draws(
+                    joint, location, scale, proposals=draws, draws=draws, generator=generator
+                )
             )
-        )
-        say("posterior", chain + 1, chains)
+            say("posterior", len(parts), chains)
     out = _collected(so_far, parts, elbo)
     if not _good(out) and joint.n_replicates == 1:
         pilot = out.theta.reshape(-1, joint.size)
@@ -254,6 +255,11 @@ def _by_importance(
         parts = refined_draws(joint, pilot, chains=chains, draws=draws, generator=generator)
         out = _collected(so_far, parts, elbo)
     return out, _good(out)
+
+
+def _guides_at_once(joint: LogJoint) -> int:
+    """How many restarts' guides are fitted side by side."""
+    return max(1, joint.draws_at_once // PARTICLES)
 
 
 def _good(found: Inferred) -> bool:

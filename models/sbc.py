@@ -27,6 +27,7 @@ from mixlogit.models.strength_predictor import draw_answers
 from mixlogit.models.thin import thinned
 from mixlogit.models.threads import few_threads
 from mixlogit.models.verdict import Check
+from mixlogit.run import silent
 
 __all__ = ["Calibration", "sbc", "uniformity"]
 
@@ -115,7 +116,7 @@ def sbc(
     if "classes" in design:
         design["n_classes"] = design.pop("classes")
     problem = make_problem(data, **design)
-    say = progress or (lambda stage, done, total: None)
+    say = progress or silent
     with few_threads(len(data) * replicates), torch.random.fork_rng(devices=[]):
         return _calibrated(_Simulated(problem, family, lapse, draws, seed), replicates, say)
 

@@ -1,19 +1,18 @@
 """Marginal likelihood of panels: every respondent's strength integrated out.
 
 `log p_a = log integral exp(L_a(b)) f(b; parameters of a) db`, with `L_a` from the likelihood
-table. The nodes adapt to the integrand, in three ways that agree to 1e-4 nats where they meet:
+table. The nodes adapt to the integrand, in ways that agree to 1e-4 nats where they meet:
 
 - population and likelihood both wider than the grid: the grid's own nodes (trapezoidal rule).
   One matrix product serves all respondents and all parameter values at once.
 - population narrower than the grid (cv near 0): nodes centred and scaled at the population.
-- likelihood narrower than the grid (long panels): nodes centred at each respondent's own mode
-  and scaled to the integrand's widths below and above it.
+- likelihood narrower than the grid (long panels): a grid up to four times finer; the longest
+  get nodes centred at each respondent's own mode and scaled to the integrand's widths below and
+  above it.
 
 Nodes are placed without gradient: any nodes near the mass give a valid rule, and its derivative
 in the parameters is exact for that rule.
 """
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,26 +21,16 @@ from mixlogit.choice.adaptive import integrate_rows
 from mixlogit.choice.batching import at_nodes, select
 from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.interpolate import interpolate_rows, interpolation_matrix
+from mixlogit.choice.panel_block import PanelBlock, make_blocks, resolves
 from mixlogit.choice.rules import add_tails, stretched_rule
 from mixlogit.choice.table import LikelihoodTable, bends_fast
 
 __all__ = ["PanelLikelihood"]
 
 _FEW_BLOCKS = 16  # or so many respondents a block: from there on a loop over blocks pays
-_NARROW = 1.4  # a population narrower than this many steps gets its own nodes
 _PULL = 5.0  # votes that pull further than this many sd off a population need nodes of their own
 _ROWS = 1000  # respondents whose own nodes are found at once: what that takes stays in the cache
 _CHUNK = 1 << 23  # elements of respondents x nodes x draws worked on at once
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Rows of the table that share parameters; `scaled` is exp(values - peak)."""
-
-    rows: Tensor
-    values: Tensor  # lapse x row x node
-    scaled: Tensor
-    peak: Tensor  # lapse x row
 
 
 def _only(family: StrengthFamily, b: int) -> StrengthFamily:
@@ -68,22 +57,15 @@ class PanelLikelihood:
 
     def __init__(self, table: LikelihoodTable) -> None:
         self.table = table
-        grid = table.grid
-        is_long = bends_fast(table)
-        many = table.n_blocks > max(_FEW_BLOCKS, len(is_long) / _FEW_BLOCKS)
-        self._in_block = ~is_long & (not many)
-        self._long = torch.nonzero(is_long).squeeze(-1)
-        self._scattered = torch.nonzero(~is_long & many).squeeze(-1)
-        self._u, self._log_width = grid.coordinate(), grid.log_width()
         self._rule = stretched_rule()
-        self._blocks = [self._make_block(b) for b in range(table.n_blocks)]
-
-    def _make_block(self, b: int) -> _Block:
-        rows = torch.nonzero((self.table.block == b) & self._in_block).squeeze(-1)
-        whole = len(rows) == self.table.values.shape[1]
-        values = self.table.values if whole else self.table.values[:, rows]
-        peak = values.amax(-1) if len(rows) else values.new_zeros(values.shape[:2])
-        return _Block(rows, values, (values - peak.unsqueeze(-1)).exp_(), peak)
+        self._blocks: list[PanelBlock] = []
+        self._scattered = torch.empty(0, dtype=torch.long)
+        if table.n_blocks > max(_FEW_BLOCKS, len(table.block) / _FEW_BLOCKS):
+            is_long = bends_fast(table)
+            self._scattered = torch.nonzero(~is_long).squeeze(-1)
+            self._long = torch.nonzero(is_long).squeeze(-1)
+        else:
+            self._blocks, self._long = make_blocks(table)
 
     def __call__(self, family: StrengthFamily, lapse: Tensor | None = None) -> Tensor:
         """Marginal log-likelihood of each block.
@@ -96,13 +78,11 @@ class PanelLikelihood:
             `draw x block`, nats; differentiable in the family's parameters and the lapse rate.
         """
         long = self._long_panels(family, lapse)
-        columns = []
-        for b, block in enumerate(self._blocks):
-            if len(block.rows):
-                columns.append(self._short(_only(family, b), block, total=True))
-            else:
-                empty = (len(self.table.values), family.batch_shape[0])
-                columns.append(torch.zeros(empty, dtype=torch.float64))
+        nothing = torch.zeros(len(self.table.values), family.batch_shape[0], dtype=torch.float64)
+        columns = [nothing] * self.table.n_blocks
+        for block in self._blocks:
+            own = self._short(_only(family, block.index), block, total=True)
+            columns[block.index] = columns[block.index] + own
         short = self._mix_lapse(torch.stack(columns, -1), lapse)
         if len(self._scattered):
             own = self._scattered_panels(family, lapse)
@@ -122,9 +102,8 @@ class PanelLikelihood:
         with torch.no_grad():
             shape = (len(self.table.values), family.batch_shape[0], self.table.values.shape[1])
             parts = torch.empty(shape, dtype=torch.float64)
-            for b, block in enumerate(self._blocks):
-                if len(block.rows):
-                    parts[..., block.rows] = self._short(_only(family, b), block).mT
+            for block in self._blocks:
+                parts[..., block.rows] = self._short(_only(family, block.index), block).mT
             rates = None if lapse is None else lapse.expand(family.batch_shape)
             out = self._mix_lapse(parts, None if rates is None else rates[:, self.table.block])
             out[:, self._long] = self._long_panels(family, lapse)
@@ -198,8 +177,8 @@ class PanelLikelihood:
 
     # short panels -----------------------------------------------------------------------
 
-    def _short(self, family: StrengthFamily, block: _Block, *, total: bool = False) -> Tensor:
-        """Log marginal of the short panels of one block; the family is that block's alone.
+    def _short(self, family: StrengthFamily, block: PanelBlock, *, total: bool = False) -> Tensor:
+        """Log marginal of the panels of one block; the family is that block's alone.
 
         Returns:
             `lapse x respondent x draw`, or its sum over respondents, `lapse x draw`.
@@ -207,43 +186,18 @@ class PanelLikelihood:
         if family.atoms is not None:
             strengths, log_shares = (part[:, 0] for part in family.atoms)
             return self._on_points(block.values, strengths, log_shares, total=total)
-        wide = self._is_wide(family)
+        wide = resolves(block.grid, family)
         if bool(wide.all()):
-            return self._on_grid(block, self._log_mass(family), total=total)
+            return block.integrate(block.log_mass(family), total=total)
         narrow = self._on_population(family, block, ~wide, total=total)
         if not bool(wide.any()):
             return narrow
-        broad = self._on_grid(block, self._log_mass(family)[wide], total=total)
+        broad = block.integrate(block.log_mass(family)[wide], total=total)
         order = torch.argsort(torch.cat([torch.nonzero(wide), torch.nonzero(~wide)]).squeeze(-1))
         return torch.cat([broad, narrow], -1)[..., order]
 
-    def _is_wide(self, family: StrengthFamily) -> Tensor:
-        """Whether the grid resolves the population, a boolean `draw`-vector."""
-        with torch.no_grad():
-            centre, scale = family.location_scale()
-            return (scale >= _NARROW * self.table.grid.step_at(centre)).all(-1)
-
-    def _log_mass(self, family: StrengthFamily) -> Tensor:
-        """Log mass that the population puts on each grid node: `draw x node`."""
-        log_mass = at_nodes(family).log_density(self._u)[:, 0] + self._log_width
-        below, above = family.log_tails(*self.table.grid.ends())
-        return add_tails(log_mass, below, above)
-
-    def _on_grid(self, block: _Block, log_mass: Tensor, *, total: bool = False) -> Tensor:
-        """Log of `sum_g exp(L_ag) mass_g`, as one matrix product; shapes as `_short`."""
-        top = log_mass.detach().amax(-1, keepdim=True)
-        chance = block.scaled @ (log_mass - top).exp().T
-        if bool(chance.detach().amin() < 1e-280):
-            # the peaks of some panel and population are too far apart for the product
-            each = torch.stack([torch.logsumexp(block.values + row, -1) for row in log_mass], -1)
-            return each.sum(-2) if total else each
-        if total:
-            shift = block.peak.sum(-1, keepdim=True) + len(block.rows) * top.squeeze(-1)
-            return chance.log().sum(-2) + shift
-        return chance.log() + block.peak.unsqueeze(-1) + top.T
-
     def _on_population(
-        self, family: StrengthFamily, block: _Block, draws: Tensor, *, total: bool
+        self, family: StrengthFamily, block: PanelBlock, draws: Tensor, *, total: bool
     ) -> Tensor:
         """Log marginal at the nodes of narrow populations (a mask of draws); shapes as `_short`.
 
@@ -314,7 +268,7 @@ class PanelLikelihood:
         where, values = self.table.block[self._scattered], self.table.values[:, self._scattered]
         if family.atoms is not None:
             return self._one_by_one(family, where, values, lapse)
-        wide = self._is_wide(family)
+        wide = resolves(self.table.grid, family)
         parts, order = [], []
         for draws, integral in ((wide, self._on_own_grids), (~wide, self._one_by_one)):
             index = torch.nonzero(draws).squeeze(-1)
@@ -330,8 +284,9 @@ class PanelLikelihood:
         self, family: StrengthFamily, where: Tensor, values: Tensor, lapse: Tensor | None
     ) -> Tensor:
         """Log marginal on the grid's nodes, as `_one_by_one`."""
-        log_mass = at_nodes(family).log_density(self._u) + self._log_width
-        below, above = family.log_tails(*self.table.grid.ends())
+        grid = self.table.grid
+        log_mass = at_nodes(family).log_density(grid.coordinate()) + grid.log_width()
+        below, above = family.log_tails(*grid.ends())
         log_mass = add_tails(log_mass, below.unsqueeze(-1), above.unsqueeze(-1))
         rates = None if lapse is None else lapse.expand(family.batch_shape)
         parts = []

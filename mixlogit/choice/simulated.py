@@ -12,16 +12,15 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from mixlogit.choice.panel_sets import Block, Moments
+from mixlogit.choice.proposals import Proposals
 from mixlogit.choice.tastes import Coefficients, TasteDesign
 from mixlogit.errors import UsageError
 
 __all__ = ["Evaluation", "Sampling", "SimulatedLikelihood", "normal_points"]
 
 Sampling = Literal["adaptive", "sobol", "halton"]
-_WIDER = 1.25  # how much wider than the normal approximation draws are
 _STEPS, _FLATTEST = 20, 0.1  # most steps to a mode, and the least curvature there
 _PILOTS = 2  # rounds in which the proposals take up the moments of weighted draws
-_TRUST = 5.0  # effective draws a dimension at which these count as much as what was before
 
 
 def normal_points(
@@ -87,8 +86,9 @@ class SimulatedLikelihood:
 
     Plain draws have q = phi. Adaptive ones are importance draws from a normal of each
     respondent's own: first at the mode with the inverse curvature there, then twice with the
-    mean and covariance that other draws gave (Naylor and Smith 1982). `adapt` finds it;
-    afterwards the draws stay where they are, so that the likelihood is a smooth function.
+    mean and covariance that other draws gave (Naylor and Smith 1982). A signed strength may give
+    two modes, of which half the draws each are taken. `adapt` finds them; afterwards the draws
+    stay where they are, so that the likelihood is a smooth function.
 
     Args:
         blocks: The choice sets.
@@ -153,26 +153,26 @@ class SimulatedLikelihood:
             return
         for block in self.blocks:
             who = block.respondent
-            mode, root = self._laplace(block, psi)
+            proposals = self._laplace(block, psi)
             for pilot in self._pilots:
-                z, log_weight = _around(mode, root, pilot[who])
+                z, log_weight = proposals.draws(pilot[who])
                 value = block.moments(self._at(block, psi, z).value).value
-                mode, root = _matched(z, value + log_weight, mode, root)
-            self.z[who], self.log_weight[who] = _around(mode, root, self._points[who])
+                proposals = proposals.matched(z, value + log_weight)
+            self.z[who], self.log_weight[who] = proposals.draws(self._points[who])
 
     def _at(self, block: Block, psi: Tensor, z: Tensor) -> Coefficients:
         """Coefficients of a block's respondents at `respondent x draw x latent` normals."""
         x = None if self.covariates is None else self.covariates[block.respondent]
         return self.design.at(psi, z, x)
 
-    def _laplace(self, block: Block, psi: Tensor) -> tuple[Tensor, Tensor]:
-        """Mode of each respondent's normals in each class, and a root of the inverse curvature.
-
-        Returns:
-            `respondent x class_ x latent` and `respondent x class_ x latent x latent`.
-        """
-        shape = len(block.respondent), self.design.copies, self.design.n_latent
+    def _laplace(self, block: Block, psi: Tensor) -> Proposals:
+        """Modes of each respondent's normals, in each class, and the inverse curvature there."""
+        starts, copies = self.design.starts(psi), self.design.copies
+        shape = len(block.respondent), max(copies, len(starts)), self.design.n_latent
         z = mode = step = torch.zeros(shape, dtype=torch.float64)
+        if len(starts) > 1:
+            z = mode = z.clone()
+            z[..., 0] = torch.tensor(starts, dtype=torch.float64)
         highest = torch.full(shape[:-1], -torch.inf, dtype=torch.float64)
         kept = torch.eye(shape[-1], dtype=torch.float64).expand(*shape, -1)
         for _ in range(_STEPS):
@@ -190,7 +190,8 @@ class SimulatedLikelihood:
             z = mode + step
             if float(step.norm(dim=-1).max()) < 1e-6:
                 break
-        return z, torch.linalg.inv(torch.linalg.cholesky(kept)).mT
+        root = torch.linalg.inv(torch.linalg.cholesky(kept)).mT
+        return Proposals(mode, root, mixture=len(starts) > 1)
 
     def _slopes(
         self, psi: Tensor, at: Coefficients, found: Moments, z: Tensor
@@ -342,43 +343,3 @@ class SimulatedLikelihood:
 def _bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
     """A symmetric matrix of two blocks and what lies between them."""
     return torch.cat([torch.cat([first, beside], 1), torch.cat([beside.T, corner], 1)])
-
-
-def _around(mode: Tensor, root: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-    """Draws around the modes of each class, and the logs of their weights over their number.
-
-    Args:
-        mode: `respondent x class_ x latent`.
-        root: `respondent x class_ x latent x latent`.
-        eps: Standard normals, `respondent x draw x latent`.
-
-    Returns:
-        Draws, those of one class after another, and their log weights.
-    """
-    wide = _WIDER * root
-    z = mode.unsqueeze(2) + eps.unsqueeze(1) @ wide.mT
-    log_q = -0.5 * eps.square().sum(-1).unsqueeze(1) - torch.linalg.slogdet(wide)[1].unsqueeze(-1)
-    log_weight = -0.5 * z.square().sum(-1) - log_q - math.log(eps.shape[1])
-    return z.flatten(1, 2), log_weight.flatten(1)
-
-
-def _matched(z: Tensor, log_f: Tensor, mode: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and root of the covariance of weighted draws, as far as those can be trusted.
-
-    Args:
-        z: Draws, as `_around` gives them.
-        log_f: Logs of their weights.
-        mode: `respondent x class_ x latent`, where they were drawn around.
-        root: `respondent x class_ x latent x latent`.
-    """
-    people, copies, latent = mode.shape
-    z = z.view(people, copies, -1, latent)
-    weight = torch.softmax(log_f.view(people, copies, -1), -1)
-    effective = 1.0 / weight.square().sum(-1)
-    trust = (effective / (effective + _TRUST * latent)).unsqueeze(-1)
-    mean = (weight.unsqueeze(2) @ z).squeeze(2)
-    away = z - mean.unsqueeze(2)
-    covariance = (away * weight.unsqueeze(-1)).mT @ away
-    share = trust.unsqueeze(-1)
-    mixed = share * covariance + (1.0 - share) * (root @ root.mT)
-    return mode + trust * (mean - mode), torch.linalg.cholesky(mixed)

@@ -29,6 +29,7 @@ __all__ = [
     "TableSums",
     "bends_fast",
     "chebyshev_nodes",
+    "fineness",
     "grid_of_size",
     "likelihood_table",
     "strength_grid",
@@ -63,6 +64,11 @@ class Grid:
         """The families' coordinate u at each node: log strength, or strength where signed."""
         v = self.low + self.step * torch.arange(self.size, dtype=torch.float64)
         return v if self.curvature is None else self.curvature * v.sinh()
+
+    def finer(self, times: int) -> "Grid":
+        """The same reach with so many nodes for one."""
+        size = (self.size - 1) * times + 1
+        return Grid(self.low, self.step / times, size, self.curvature)
 
     def node_nearest_zero(self) -> int:
         """Index of the node of the smallest absolute strength."""
@@ -144,19 +150,28 @@ class LikelihoodTable:
 def bends_fast(table: LikelihoodTable) -> Tensor:
     """Whether a respondent's curve may bend faster than the grid, a boolean `respondent`-vector.
 
-    Either it does so near its maximum, or there are so many votes that it does further down,
-    where a population far from the maximum meets it.
-
     Example:
         >>> margin = torch.linspace(-2, 2, 900, dtype=torch.float64)
         >>> grid, who = strength_grid(margin), (torch.arange(900) < 850).long()
         >>> bends_fast(likelihood_table(margin, who, grid=grid, n_respondents=2))
         tensor([False,  True])
     """
+    return fineness(table) > 1.0
+
+
+def fineness(table: LikelihoodTable) -> Tensor:
+    """How many times finer than the grid a respondent's curve wants its nodes: `respondent`.
+
+    It does either where it bends fast near its maximum, or where there are so many votes that it
+    does further down, where a population far from the maximum meets it.
+    """
     rows = max(1, _BLOCK // table.values[:, 0].numel())  # few at once stay in the cache
     bend = torch.cat([_largest_bend(part) for part in table.values.split(rows, 1)])
     at_zero = table.values[0, :, table.grid.node_nearest_zero()]  # all coin flips: log 1/2
-    return (bend > _INFORMATION * table.grid.step**2) | (at_zero < -_VOTES * math.log(2.0))
+    most = torch.maximum(
+        bend / (_INFORMATION * table.grid.step**2), at_zero / (-_VOTES * math.log(2.0))
+    )
+    return most.clamp_min(0.0).sqrt()
 
 
 def _largest_bend(values: Tensor) -> Tensor:

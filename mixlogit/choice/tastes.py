@@ -181,6 +181,10 @@ class TasteDesign:
         """How many times each draw of tastes is used: once for each class of strength."""
         return 1 if self.strength is None else self.strength.copies
 
+    def starts(self, psi: Tensor) -> tuple[float, ...]:
+        """Where searches for modes of strength's own normal begin, one for each likely mode."""
+        return (0.0,) if self.strength is None else self.strength.starts(self.parts(psi)[4])
+
     @property
     def sizes(self) -> list[int]:
         """Numbers of parameters: of m, A, gamma, log widths, strength, and what was judged."""

@@ -141,7 +141,6 @@ _Fraction = Annotated[
     typer.Option(help="Share of the votes to hold out.", metavar="P", rich_help_panel=_HELD_OUT),
 ]
 
-
 _Sbc = Annotated[
     int | None, typer.Option(help="Check intervals on so many simulated data sets.", metavar="R")
 ]
