@@ -138,7 +138,7 @@ def test_likelihood_and_predictions_against_a_dense_grid(outcome: str, options) 
 
     predictor = TastePredictor.of(problem, likelihood, psi.unsqueeze(0), 4)
     rows = torch.arange(len(data))
-    left_out = vote_log_likelihood(problem, predictor, rows, single=True)[0].numpy()
+    left_out = vote_log_likelihood(predictor, rows, single=True)[0].numpy()
     others = total[who] - each
     expected = logsumexp(others + each, axis=1) - logsumexp(others, axis=1)
     assert np.allclose(left_out, expected, atol=0.02)
