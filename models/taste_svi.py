@@ -57,7 +57,7 @@ class _Guide(nn.Module):
         normal = dist.MultivariateNormal(self.location, scale_tril=self.tril())
         theta = pyro.sample("_theta", normal, infer={"is_auxiliary": True})
         for name, value in self.joint.unpack(theta.view(1, 1, -1)).items():
-            pyro.sample(name, dist.Delta(value[0], event_dim=1))
+            pyro.sample(name, dist.Delta(value[0], event_dim=value[0].dim()))
         who = block.respondent
         with pyro.plate("respondent", len(who)), poutine.scale(scale=people / len(who)):
             own = dist.Normal(self.z_location[who], self.z_log_scale[who].exp())

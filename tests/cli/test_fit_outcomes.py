@@ -114,8 +114,8 @@ def test_check_of_choice_sets(say, folder) -> None:
             'Expected random coefficients as price:normal,time:lognormal but got "x0".',
         ),
         (
-            [*SETS, *FEATURES, "--random", "x0:normal", "--lapse"],
-            "--random cannot be joined with --lapse.",
+            [*SETS, *FEATURES, "--random", "x0:normal", "--no-panel"],
+            "--random cannot be joined with --no-panel.",
         ),
     ],
 )

@@ -138,7 +138,7 @@ def test_likelihood_and_predictions_against_a_dense_grid(outcome: str, options) 
 
     predictor = TastePredictor.of(problem, likelihood, psi.unsqueeze(0), 4)
     rows = torch.arange(len(data))
-    left_out = vote_log_likelihood(problem, predictor, rows, single=True)[0].numpy()
+    left_out = vote_log_likelihood(predictor, rows, single=True)[0].numpy()
     others = total[who] - each
     expected = logsumexp(others + each, axis=1) - logsumexp(others, axis=1)
     assert np.allclose(left_out, expected, atol=0.02)
@@ -257,3 +257,14 @@ def test_what_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         ml.maximum(data, "fixed", context="~ length")
     assert str(caught.value) == "Covariates at a maximum move random tastes. Name some as random."
+
+
+@pytest.mark.slow
+def test_svi_takes_lapses_and_contexts(monkeypatch) -> None:
+    monkeypatch.setattr("mixlogit.models.taste_svi._STEPS", 20)
+    options = {"context": "~ length", "lapse": True, "ties": "davidson", "evidence": False}
+    found = ml.fit(
+        data_of("davidson"), random=RANDOM, inference="svi", draws=100, **options
+    ).summary()
+    assert {"context[length]", "lapse", "tie_odds"} <= set(found.index)
+    assert np.isfinite(found["mean"]).all()
