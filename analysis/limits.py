@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["limits", "models_ties"]
+__all__ = ["RELIABLE", "limits", "models_ties"]
 
-_RELIABLE = 0.5
+RELIABLE = 0.5  # reliability from which individual strengths may be ranked
 _OF_TIES = ("tie_odds", "threshold")  # parameters of models of ties and grades
 
 
@@ -35,7 +35,7 @@ def _people(summary: Mapping[str, Any], reliability: float | None) -> Iterator[s
             "measures people."
         )
         return
-    if reliability is not None and reliability < _RELIABLE:
+    if reliability is not None and reliability < RELIABLE:
         what = "tastes" if _examined_taste(summary) else "strengths"
         yield (
             f"Individual {what} have a reliability of {reliability:.2f}: too few votes each to "

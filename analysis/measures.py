@@ -9,6 +9,7 @@ import xarray as xr
 from scipy import special
 
 from mixlogit.analysis.density import Array
+from mixlogit.analysis.limits import RELIABLE
 from mixlogit.analysis.population import Population
 from mixlogit.analysis.saved import Saved, read_run
 
@@ -128,8 +129,7 @@ def _whole(saved: Saved) -> Iterator[dict[str, Any]]:
     for measure in _OTHERS[1:]:
         if measure in stats:
             draws = np.asarray(stats[measure].to_numpy())
-            low = measure == "reliability" and draws.mean() < 0.5
-            yield _row(measure, draws, "below 0.5: name no respondent" if low else "")
+            yield _row(measure, draws, _own_note(measure, draws))
         else:
             yield _row(measure, None, "needs respondents that share a spread of strength")
     for measure in _TASTE:
@@ -154,12 +154,15 @@ def _where_tastes_differ(saved: Saved) -> Iterator[dict[str, Any]]:
             yield _row(measure, draws, _taste_note(saved, measure, draws))
 
 
+def _own_note(measure: str, draws: Array) -> str:
+    low = measure == "reliability" and draws.mean() < RELIABLE
+    return f"below {RELIABLE}: name no respondent" if low else ""
+
+
 def _taste_note(saved: Saved, measure: str, draws: Array) -> str:
-    if measure == "reliability" and draws.mean() < 0.5:
-        return "below 0.5: name no respondent"
-    if not saved.panel:
-        return "without respondents a shape of the choice probabilities, not a measure of people"
-    return ""
+    if saved.panel:
+        return _own_note(measure, draws)
+    return "without respondents a shape of the choice probabilities, not a measure of people"
 
 
 def _strength_beside_taste(saved: Saved) -> dict[str, tuple[Array | None, str]]:

@@ -1,9 +1,12 @@
 """The report of a run: one HTML file without scripts or outside requests."""
 
+import re
 import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from mixlogit.analysis.material import Material, read_comparison, read_material
 from mixlogit.analysis.report_comparison import comparison_sections
@@ -16,6 +19,7 @@ __all__ = ["render_report", "report"]
 
 # no script, no outside request: styles are inline, pictures are part of the page
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
 
 
 def report(run: Any, output: str | Path | None = None, *, show_text: bool = False) -> Path:
@@ -80,12 +84,18 @@ def render_report(material: Material) -> str:
     return _render(material.name, "Preference strength", sections)
 
 
+def _with_options(text: str) -> Markup:
+    """A text in which options of the command line are not parted at the end of a line."""
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))
+
+
 def _render(name: str, subject: str, sections: list[Section]) -> str:
     from jinja2 import Environment
 
     here = files("mixlogit.analysis")
     template = (here / "report.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page.filters["options"] = _with_options
     return page.from_string(template).render(
         name=name,
         subject=subject,

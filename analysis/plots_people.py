@@ -106,6 +106,8 @@ def plot_shrinkage(run: Any, ax: "Axes | None" = None) -> "Axes":
                label="mean of all: all borrowed")  # fmt: skip
     _say_beyond(ax, raw, low, high, room)
     ax.set_xlim(low - 2 * room, high + 2 * room)
+    around = max(0.15 * float(np.ptp(after)), 0.02 * (high - low))
+    ax.set_ylim(float(after.min()) - around, float(after.max()) + around)
     ax.set_xlabel("strength estimated from own votes alone")
     ax.set_ylabel("posterior mean, with the others")
     bare(ax)
@@ -141,7 +143,8 @@ def _say_beyond(ax: "Axes", raw: Array, low: float, high: float, room: float) ->
         if count:
             ax.axvline(at, color=GREY, linewidth=0.6)
             ax.text(0.985 if where == "right" else 0.015, 0.02, f"{count:,} beyond", ha=where,
-                    fontsize=8, transform=ax.transAxes)  # fmt: skip
+                    fontsize=8, transform=ax.transAxes,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
 
 
 def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
@@ -160,6 +163,8 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
         >>> plot_k_hat(ml.fit(data, evidence=False, draws=400)).get_ylabel()
         'Pareto k'
     """
+    from matplotlib.ticker import MaxNLocator
+
     saved = read_run(run)
     stats = saved.tree["sample_stats"]
     if "loo_k_hat" not in stats:
@@ -181,6 +186,8 @@ def plot_k_hat(run: Any, ax: "Axes | None" = None) -> "Axes":
                         textcoords="offset points", fontsize=8)  # fmt: skip
     if saved.panel and x.max() > 10 * x.min():
         ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.set_xlabel("votes of the respondent" if saved.panel else "comparison")
     ax.set_ylabel("Pareto k")
     bare(ax)

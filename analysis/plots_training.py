@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_training"]
 
-# what -> heading, label of the y axis, (key of training, key of evaluation, name) of each line
+# what -> heading, label of the y axis, key and name of the lines of training and of evaluation
 _LINES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "loss": (
-        "Loss of the policy, and score of held-out votes",
+        "Loss of the policy",
         "nats a vote",
         [("loss", "training loss"), ("eval_log_score", "minus log score, held out")],
     ),
     "margins": (
         "Margins",
-        "mean margin of chosen over rejected",
+        "mean, chosen minus rejected",
         [("margins", "training"), ("eval_margins", "held out")],
     ),
     "strength": (

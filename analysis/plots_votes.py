@@ -58,7 +58,7 @@ def plot_choice_curve(run: Any, ax: "Axes | None" = None) -> "Axes":
               label="expected of these votes, 90 %")  # fmt: skip
     ax.plot(at, observed, "o", color="black", markersize=4, label="observed")
     ax.set_xlim(0, size[-1])
-    ax.set_ylim(min(0.48, float(observed.min()) - 0.02), 1.0)
+    ax.set_ylim(min(0.48, float(observed.min()) - 0.02, float(least.min()) - 0.02), 1.0)
     ax.set_xlabel(f"size of the margin{' of the mean taste' if saved.tastes else ''}")
     ax.set_ylabel("share that agree with its sign")
     bare(ax)
@@ -91,9 +91,9 @@ def _agreement(saved: Saved, people: Population, size: Array) -> Array:
 def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
     """Draw observed frequencies against predicted probabilities, by isotonic regression.
 
-    Every vote is predicted without itself, and turned so that the likelier answer comes first.
-    Where the probabilities are right the line stays in the band nine times out of ten
-    (Dimitriadis, Gneiting and Jordan, PNAS 118, 2021).
+    Every vote is predicted without itself and enters both ways round; the upper half is shown,
+    that of the likelier answers. Where the probabilities are right the line stays in the band
+    nine times out of ten (Dimitriadis, Gneiting and Jordan, PNAS 118, 2021).
 
     Args:
         run: As for `plot_strength`.
@@ -115,7 +115,7 @@ def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
         predictive[f"calibration_{name}"].to_numpy()
         for name in ("predicted", "observed", "low", "high")
     )
-    ax = new_axes(ax, (4.8, 4.6))
+    ax = new_axes(ax, (5.6, 4.6))
     ax.fill_between(x, low, high, color=GREY, alpha=0.3, linewidth=0, label="90 % band if right")
     ax.plot([0.5, 1], [0.5, 1], color=GREY, linewidth=1, linestyle="--")
     ax.plot(x, y, color=BLUE, linewidth=2, drawstyle="steps-mid", label="observed")
@@ -125,7 +125,7 @@ def plot_calibration(run: Any, ax: "Axes | None" = None) -> "Axes":
         strip.hist(np.maximum(p, 1 - p), bins=40, range=(0.5, 1.0), color=GREY, alpha=0.8)
         strip.axis("off")
     ax.set_xlim(0.5, 1.0)
-    ax.set_ylim(min(0.38, float(y.min()) - 0.02), 1.01)
+    ax.set_ylim(min(0.38, float(y[x >= 0.5].min(initial=0.5)) - 0.02), 1.01)
     ax.set_xlabel("predicted probability of the likelier answer")
     ax.set_ylabel("observed frequency")
     bare(ax)

@@ -8,11 +8,12 @@ import pandas as pd
 
 from mixlogit.analysis.plots_inference import plot_elpd
 from mixlogit.analysis.section import Picture, Section, Table, picture
+from mixlogit.run.words import differing
 
 __all__ = ["comparison_sections", "elpd_picture", "elpd_table", "table_of_models"]
 
 _NAMED = 5  # of those with a high Pareto k
-_HEAD = ["fit", "elpd, nats", "se", "against the best", "se", "weight"]
+_HEAD = ["fit", "differ in", "elpd, nats", "se", "against the best", "se", "weight"]
 
 
 def comparison_sections(result: Mapping[str, Any]) -> list[Section]:
@@ -71,6 +72,7 @@ def elpd_table(table: pd.DataFrame, by: str) -> Table:
     rows = [
         [
             str(name),
+            differing(str(row["kind"])),
             *(f"{row[key]:,.1f}" for key in ("elpd", "se", "difference", "difference_se")),
             f"{row['weight']:.2f}",
         ]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixlogit.analysis.density import DENSITIES
-from mixlogit.analysis.limits import limits, models_ties
+from mixlogit.analysis.limits import RELIABLE, limits, models_ties
 from mixlogit.analysis.material import Material
 from mixlogit.analysis.measures import MEASURES, OF_TASTES
 from mixlogit.analysis.plots import describe_strength, plot_strength
@@ -37,12 +37,12 @@ def verdict(run: Material) -> Section:
     name = "disagreement" if run.saved.tastes else "disagreement_median"
     row = found.get(name)
     if run.saved.panel and row is not None:
-        low, high = figure(row["q05"]), figure(row["q95"])
+        middle, _, low, high = interval_cells(row)
         said.insert(
             1,
-            f"{MEASURES[name].capitalize()} is {figure(row['mean'])} (90 %: {low} to "
-            f"{high}): 0 if all respondents answered with the same probability, 1 if each were "
-            "certain of an answer of their own.",
+            f"{MEASURES[name].capitalize()} is {middle} (90 %: {low} to {high}): 0 if all "
+            "respondents answered with the same probability, 1 if each were certain of an answer "
+            "of their own.",
         )
     return Section("verdict", "Verdict", text=said[:3])
 
@@ -158,19 +158,14 @@ def respondents(run: Material) -> Section | None:
     alike = run.summary["family"] == "fixed"
     if not run.saved.panel or alike or len(people) < 2 or "mean" not in people:
         return None
-    people = people.assign(respondent=people.loc[:, :"n"].iloc[:, :-1].agg(" | ".join, axis=1))
-    order = people.sort_values("mean")
-    ends = pd.concat([order.iloc[:_EXTREMES], order.iloc[len(order) - _EXTREMES :]])
-    rows = (
-        [
-            [str(row["respondent"]), f"{row['n']:,.0f}", *interval_cells(row)]
-            for _, row in ends[~ends.index.duplicated()].iterrows()
+    text, tables = [], [_extremes(people)]
+    reliability = run.measures.get("reliability")
+    if reliability is not None and reliability["mean"] < RELIABLE:
+        tables = []
+        text = [
+            f"Nobody is named: the reliability of individual strengths is "
+            f"{reliability['mean']:.2f}, and below {RELIABLE} their order is mostly chance."
         ]
-        if len(order) > _EXTREMES
-        else []
-    )
-    head = ["respondent", "n", *INTERVAL]
-    caption = f"The {_EXTREMES} weakest and the {_EXTREMES} strongest by posterior mean"
     pictures = []
     if {"margin", "unit"} <= set(run.saved.tree["constant_data"].data_vars):
         low, high = np.quantile(people["mean"], [0.05, 0.95])
@@ -187,9 +182,20 @@ def respondents(run: Material) -> Section | None:
                 "nearly everything. The fewer the votes, the more is borrowed.",
             )
         )
-    return Section(
-        "respondents", "Respondents", tables=[Table(head, rows, caption)], pictures=pictures
-    )
+    return Section("respondents", "Respondents", text=text, tables=tables, pictures=pictures)
+
+
+def _extremes(people: pd.DataFrame) -> Table:
+    """The weakest and the strongest; no rows where these would be nearly all."""
+    people = people.assign(respondent=people.loc[:, :"n"].iloc[:, :-1].agg(" | ".join, axis=1))
+    order = people.sort_values("mean")
+    ends = pd.concat([order.iloc[:_EXTREMES], order.iloc[len(order) - _EXTREMES :]])
+    rows = [
+        [str(row["respondent"]), f"{row['n']:,.0f}", *interval_cells(row)]
+        for _, row in ends[~ends.index.duplicated()].iterrows()
+    ]
+    caption = f"The {_EXTREMES} weakest and the {_EXTREMES} strongest by posterior mean"
+    return Table(["respondent", "n", *INTERVAL], rows if len(order) > _EXTREMES else [], caption)
 
 
 def groups(run: Material) -> Section | None:
@@ -325,12 +331,14 @@ def alignment(run: Material) -> Section | None:
     """Loss, margins and strength over the steps of a training."""
     if not run.training:
         return None
+    logged = {key for log in run.training for key in log}
     captions: dict[Any, str] = {
-        "loss": "Where the held-out line rises while the loss falls, the policy overfits.",
+        "loss": "Where the held-out line rises while the loss falls, the policy overfits."
+        if "eval_log_score" in logged
+        else "Of training only: without held-out votes nothing shows whether the policy overfits.",
         "margins": "How far the policy has moved from the reference.",
         "strength": "A parameter of training; the estimate is the one fitted afterwards, above.",
     }
-    logged = {key for log in run.training for key in log}
     needs = {"loss": "loss", "margins": "margins", "strength": "strength/cv"}
     pictures = [
         picture(

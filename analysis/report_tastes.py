@@ -1,6 +1,6 @@
 """The section on taste against strength: what was examined, and what was found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from mixlogit.run.words import figure, interval_cells
 
 __all__ = ["examined", "tastes"]
 
-_OF_TASTES = ("mean[", "sd[", "correlation[", "effect[")
+_OF_TASTES = ("mean[", "sd[", "correlation[", "effect[", "strength_effect[", "context[")
 
 
 def tastes(run: Material) -> Section:
@@ -28,11 +28,11 @@ def tastes(run: Material) -> Section:
     elif run.summary.get("random"):
         tables = [_population(run.summary["parameters"])]
         if len(run.tastes):
-            tables.append(_individuals(run.tastes))
+            tables.append(_individuals(run.tastes, run.summary["random"]))
     rows = [
         [words, *interval_cells(run.measures[name])]
         for name, words in OF_TASTES.items()
-        if run.saved.tastes and name in run.measures
+        if run.saved.tastes and run.measures.get(name, {"sd": 0.0})["sd"] > 0  # else it is given
     ]
     tables.append(Table(["measure", *INTERVAL], rows, "How much respondents differ"))
     return Section("tastes", "Taste against strength", text=text, tables=tables, pictures=pictures)
@@ -117,17 +117,20 @@ def _population(parameters: Mapping[str, Any]) -> Table:
 def _coefficient(name: str) -> str:
     """`mean[x]` as "mean of x", `effect[age,x]` as "effect of age on x"."""
     kind, _, label = name[:-1].partition("[")
+    if kind == "strength_effect":
+        return f"effect of {label} on log strength"
+    if kind == "context":
+        return f"effect of {label} of comparisons on log strength"
     if kind == "effect":
         label = " on ".join(label.rsplit(",", 1))
     return f"{kind} of {label}"
 
 
-def _individuals(table: pd.DataFrame) -> Table:
-    """Posterior means of respondents by coefficient, and how sure a single one is."""
+def _individuals(table: pd.DataFrame, names: Iterable[str]) -> Table:
+    """Posterior means of respondents by random coefficient, and how sure a single one is."""
     rows = []
-    for column in (c for c in map(str, table.columns) if c.startswith("mean[")):
-        name = column[len("mean[") : -1]
-        low, middle, high = np.quantile(table[column], [0.05, 0.5, 0.95])
+    for name in names:
+        low, middle, high = np.quantile(table[f"mean[{name}]"], [0.05, 0.5, 0.95])
         one = table[f"sd[{name}]"].median()
         rows.append([name, *(f"{value:.2f}" for value in (low, middle, high, one))])
     head = ["coefficient", "5 %", "median", "95 %", "sd of a single one, median"]

@@ -1,5 +1,6 @@
 """The votes that surprised the fit most, with their texts read again from the data file."""
 
+import gzip
 import hashlib
 import json
 import unicodedata
@@ -107,8 +108,10 @@ def _texts(file: Path, columns: list[str], rows: np.ndarray) -> dict[str, list[s
     try:
         if kind == ".parquet":
             frame = pd.read_parquet(file, columns=columns)
-        elif kind == ".csv":
-            frame = pd.read_csv(file, usecols=columns, dtype=str, keep_default_na=False)
+        elif kind in (".csv", ".tsv"):
+            frame = pd.read_csv(
+                file, sep=_separator(file), usecols=columns, dtype=str, keep_default_na=False
+            )
         else:
             lines = kind == ".jsonl"
             frame = pd.read_json(file, lines=lines, dtype=False)
@@ -116,6 +119,13 @@ def _texts(file: Path, columns: list[str], rows: np.ndarray) -> dict[str, list[s
     except Exception as error:  # pandas and pyarrow raise a dozen kinds
         raise StorageError(f"{file} cannot be read again: {error}", file=file) from error
     return {name: [_text(value) for value in found[name]] for name in columns}
+
+
+def _separator(file: Path) -> str:
+    """What parts the cells of a CSV file: a comma, or else the semicolon or tab of its header."""
+    with gzip.open(file, "rt") if file.suffix == ".gz" else file.open() as lines:
+        header = next((line for line in lines if line.strip("\r\n")), "")
+    return next((mark for mark in ",;\t" if mark in header), ",")
 
 
 def _text(value: Any) -> str:

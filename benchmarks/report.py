@@ -17,6 +17,7 @@ from ties import load_set
 
 import mixlogit as ml
 from mixlogit import analysis
+from mixlogit.run import silent
 
 __all__ = ["RUNS", "report_cost"]
 
@@ -44,7 +45,7 @@ def policy(shared: Path, folder: Path) -> Path:
     del shared
     from mixlogit.align.tiny import align_tiny_policy
 
-    align_tiny_policy(folder / "policies", 0, lambda stage, done, total: None)
+    align_tiny_policy(folder / "policies", 0, silent)
     return folder / "policies" / "panel"
 
 

@@ -33,6 +33,10 @@ ACCURACY = {"gamma": 2e-13, "lognormal": 1e-9, "normal": 1e-9}
 # what -> selection of tests in which every case must pass, and variables
 SUITES: dict[str, tuple[list[str], dict[str, str]]] = {
     "damaged files of runs and checkpoints": (["tests/trust/test_damage.py"], {}),
+    "damaged shards of margins and scores of references": (
+        ["tests/trust/test_damaged_scores.py"],
+        {},
+    ),
     "a pickle in every file of a checkpoint": (["tests/trust/test_hostile_checkpoints.py"], {}),
     "signals; two processes on one folder": (["tests/trust/test_signals.py"], {}),
     "locks of processes alive, dead or far": (["tests/run/test_lock.py"], {}),
@@ -152,16 +156,19 @@ def suite(what: str, selection: list[str], variables: dict[str, str], times: int
     return Row(what, n * times, f"{(n - bad) * times} as promised", "all", n > bad == 0, said)
 
 
-def tested(examples: int, killed: str) -> Iterable[Row]:
-    """Everything that tests count."""
-    for what, (selection, variables) in SUITES.items():
-        yield suite(what, selection, variables)
-    yield suite("hypothesis cases on loaders", [FUZZ], {"MIXLOGIT_FUZZ": str(examples)}, examples)
+def tested(examples: int, killed: str, part: str) -> Iterable[Row]:
+    """What tests count: the rows with a part in their name."""
     times = 20 if killed == "twenty" else 2
     name = f"test_killed_at_{'twenty_' if killed == 'twenty' else ''}random_moments"
-    selection = ["tests/align/test_killed.py", "-k", name]
-    selection += ["-m", "slow"] if killed == "twenty" else []
-    yield suite("kill -9 at random moments, ends bit for bit alike", selection, {}, times)
+    soak = ["tests/align/test_killed.py", "-k", name]
+    soak += ["-m", "slow"] if killed == "twenty" else []
+    rows = [(what, *selected, 1) for what, selected in SUITES.items()]
+    fuzz = "hypothesis cases on loaders"
+    rows.append((fuzz, [FUZZ], {"MIXLOGIT_FUZZ": str(examples)}, examples))
+    rows.append(("kill -9 at random moments, ends bit for bit alike", soak, {}, times))
+    for what, selection, variables, cases in rows:
+        if part in what:
+            yield suite(what, selection, variables, cases)
 
 
 def page(rows: Iterable[Row]) -> str:
@@ -186,12 +193,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer replicates and cases")
     parser.add_argument("--only", choices=["accuracy", "coverage", "alarms", "tests"])
+    parser.add_argument("--part", default="", help="of tests: only rows with this in their name")
     options = parser.parse_args()
     quick = options.quick
     parts: dict[str, Callable[[], Iterable[Row]]] = {
         "accuracy": accuracy,
         "alarms": lambda: alarms(40 if quick else 200),
-        "tests": lambda: tested(100 if quick else 500, "two" if quick else "twenty"),
+        "tests": lambda: tested(100 if quick else 500, "two" if quick else "twenty", options.part),
         "coverage": lambda: coverage(50 if quick else 200),
     }
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else []

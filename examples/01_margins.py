@@ -12,10 +12,10 @@ votes follow them.
 import argparse
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from debates import votes_on_texts
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import mixlogit as ml
@@ -23,22 +23,6 @@ from mixlogit.cli import main as mixlogit
 from mixlogit.lm import Scorer, rows_of
 
 TOKENS = 512  # what the tiny model takes
-
-
-def votes_with_texts(folder: Path) -> pa.Table:
-    """The votes, joined with the topics as prompts and with the arguments."""
-    topics = pd.read_csv(folder / "topics.csv").fillna("")
-    topics["prompt"] = topics["title"] + ". " + topics["stance"] + ".\n"
-    votes = pd.read_csv(folder / "votes.csv.gz", dtype=str)
-    return ml.join_texts(
-        votes.merge(topics[["topic", "prompt"]], on="topic", how="left"),
-        folder / "arguments.csv.gz",
-        item_a="arg1",
-        item_b="arg2",
-        outcome="value",
-        labels="a=a1,b=a2,tie=equal",
-        key="arg_id",
-    )
 
 
 def train(reference: Path, votes: pa.Table, steps: int, output: Path) -> None:
@@ -74,7 +58,7 @@ def main() -> None:
     torch.manual_seed(0)
     options.output.mkdir(parents=True, exist_ok=True)
     reference, policy = options.data / "tiny-lm" / "hf", options.output / "policy"
-    votes = votes_with_texts(options.data / "ukpconvarg1").slice(0, options.votes)
+    votes = votes_on_texts(options.data / "ukpconvarg1").slice(0, options.votes)
     pq.write_table(votes, options.output / "debates.parquet")
     train(reference, votes, options.steps, policy)
 

@@ -10,6 +10,8 @@ preference around; two classes of taste can.
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 import mixlogit as ml
 
 MODELS = {
@@ -24,9 +26,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--draws", type=int, default=400, help="draws of each posterior")
+    parser.add_argument("--students", type=int, default=None, help="only the first so many")
     options = parser.parse_args()
+    votes = pd.read_csv(options.data / "cems" / "comparisons.csv", dtype=str)
+    if options.students is not None:
+        votes = votes[votes["student"].isin(votes["student"].unique()[: options.students])]
     data = ml.load(
-        options.data / "cems" / "comparisons.csv",
+        votes,
         respondent="student",
         item_a="school1",
         item_b="school2",

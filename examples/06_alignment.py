@@ -10,29 +10,16 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
+from debates import votes_on_texts
 
-import mixlogit as ml
 from mixlogit.cli import main as mixlogit
 
 LONGEST = 200  # characters of an argument: short ones keep it under a minute
 
 
-def votes_on_texts(folder: Path) -> pd.DataFrame:
-    """Votes with topics as prompts and arguments as answers, the preferred one first."""
-    topics = pd.read_csv(folder / "topics.csv").fillna("")
-    topics["prompt"] = topics["title"] + ". " + topics["stance"] + ".\n"
-    votes = pd.read_csv(folder / "votes.csv.gz", dtype=str)
-    joined: pa.Table = ml.join_texts(
-        votes.merge(topics[["topic", "prompt"]], on="topic", how="left"),
-        folder / "arguments.csv.gz",
-        item_a="arg1",
-        item_b="arg2",
-        outcome="value",
-        labels="a=a1,b=a2,tie=equal",
-        key="arg_id",
-    )
-    frame = joined.to_pandas()
+def short_votes(folder: Path) -> pd.DataFrame:
+    """The decided votes on two short arguments."""
+    frame = votes_on_texts(folder).to_pandas()
     answers = frame[["chosen", "rejected"]]
     short = answers.apply(lambda text: text.str.len() <= LONGEST).all(axis=1)
     kept = frame[short & (frame["outcome"] != "tie")]
@@ -60,9 +47,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    votes, new = write(
-        votes_on_texts(options.data / "ukpconvarg1"), options.people, options.output
-    )
+    found = short_votes(options.data / "ukpconvarg1")
+    votes, new = write(found, options.people, options.output)
 
     run = str(options.output / "aligned")
     training = ["--max-steps", str(options.steps), "--per-device-train-batch-size", "16"]

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import isotonic_regression
 
+from mixlogit.models.thin import thinned
+
 __all__ = ["Reliability", "reliability"]
 
 Array = NDArray[np.float64]
@@ -62,7 +64,7 @@ def reliability(
         (True, True)
     """
     order = np.argsort(probability, kind="stable")
-    kept = order[np.linspace(0, len(order) - 1, min(len(order), _MOST)).round().astype(int)]
+    kept = order[thinned(len(order), _MOST).numpy()]
     p, both = probability[kept], np.concatenate([probability[kept], 1 - probability[kept]])
     rank = np.argsort(both, kind="stable")
     rng = np.random.default_rng(seed)
@@ -75,6 +77,6 @@ def reliability(
     value, under = max(0.0, float(gain[0]) - optimism), gain[1:]
     shape = under.mean() ** 2 / max(under.var(), 1e-300)  # a gamma has their moments
     p_value = float(stats.gamma.sf(value, shape, scale=under.mean() / shape))
-    knots = np.linspace(0, len(p) - 1, min(_KNOTS, len(p))).round().astype(int)
+    knots = thinned(len(p), _KNOTS).numpy()
     low, high = np.quantile(curves[1:, knots], [0.05, 0.95], axis=0)
     return Reliability(p[knots], curves[0, knots], low, high, value, p_value)

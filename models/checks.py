@@ -19,8 +19,7 @@ from mixlogit.models.verdict import Check
 __all__ = ["elbo_gain", "make_checks", "quadrature_error", "r_hat"]
 
 _FINE = 61  # nodes of the rule that the fit's own is compared with
-
-
+_COMPARED = 2000  # most respondents that it is compared for, evenly spread
 _ADVICE = {
     "Pareto k": "Run again with --inference nuts.",
     "effective draws": "Ask for more --posterior-draws, or run with --inference nuts.",
@@ -101,13 +100,12 @@ def r_hat(draws: np.ndarray) -> float:
     return float(np.sqrt(1.0 + ratio).max())
 
 
-def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float | None:
+def quadrature_error(joint: LogJoint, theta: Tensor) -> float | None:
     """Largest change of a respondent's log-likelihood when the nodes are 2.5 times as dense.
 
     Args:
         joint: The fitted program.
         theta: One draw, `1 x 1 x parameter`.
-        most: Most respondents compared, evenly spread.
 
     Returns:
         Nats, or None where nothing is integrated by nodes.
@@ -118,7 +116,7 @@ def quadrature_error(joint: LogJoint, theta: Tensor, most: int = 2000) -> float 
         return None
     with torch.no_grad():
         if isinstance(likelihood, PanelLikelihood):
-            return likelihood.error(sampled.family, sampled.lapse, _FINE, most)
+            return likelihood.error(sampled.family, sampled.lapse, _FINE, _COMPARED)
         integrated = isinstance(likelihood, (UtilityLikelihood, TasteClassLikelihood))
         if integrated and likelihood.panel:
             coarse = likelihood.by_respondent(*sampled.arguments())

@@ -243,13 +243,13 @@ def _fitted(
     record: dict[str, Any], each: pd.Series, votes: pd.DataFrame | None, name: str
 ) -> Fitted:
     evidence, asked = record["log_evidence"], record["arguments"]
-    latent = asked["tastes"] > 1  # groups and covariates then act on the shares of the classes
-    tastes = latent or bool(asked["random"])
-    by = not tastes and (bool(asked["by"]) or asked["covariates"] is not None)
+    tastes = asked["tastes"], asked["random"]
+    # with tastes of either kind groups and covariates act on those
+    by = tastes == (1, None) and (bool(asked["by"]) or asked["covariates"] is not None)
     return Fitted(
         name,
         strength=record["family"] != "fixed" or by,
-        taste=tastes,
+        tastes=tastes,
         record=record,
         log_evidence=None if evidence is None else evidence["estimate"],
         left_out=each.to_numpy(),

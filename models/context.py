@@ -11,7 +11,7 @@ from torch import Tensor
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.data.rows import NO_GROUP
 from mixlogit.errors import DataError, UsageError
-from mixlogit.models.covariates import formula_variables, model_matrix_of
+from mixlogit.models.covariates import columns_of, formula_variables, model_matrix_of
 
 __all__ = ["Context"]
 
@@ -60,17 +60,11 @@ class Context:
             raise UsageError("Covariates of choice sets cannot act on strength: use comparisons.")
         frame = _columns(data, formula_variables(formula), formula)
         matrix = model_matrix_of(formula, frame)
-        raw = pd.DataFrame(matrix).drop(columns="Intercept", errors="ignore")
-        values = torch.tensor(raw.to_numpy(dtype=np.float64))
-        scale = (values - values.mean(0)).square().mean(0).sqrt()
-        names = tuple(str(name) for name in raw.columns)
-        constant = [name for name, sd in zip(names, scale.tolist(), strict=True) if not sd > 0]
-        if constant or not names:
-            what = f"{constant[0]} is constant" if constant else "nothing in it is a covariate"
-            raise UsageError(f'Formula "{formula}": {what} over comparisons.')
+        names, values = columns_of(matrix, formula, "comparisons")
         numeric = frame.select_dtypes("number").columns
         labels = {name: data.groups[name].labels for name in frame.columns.difference(numeric)}
-        return cls(formula, names, values.mean(0), scale, matrix.model_spec, labels)
+        centre, scale = torch.tensor(values.mean(0)), torch.tensor(values.std(0))
+        return cls(formula, names, centre, scale, matrix.model_spec, labels)
 
     def values(self, data: Comparisons) -> Tensor:
         """The matrix over comparisons, centred and scaled as those of the fit.

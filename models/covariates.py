@@ -13,8 +13,15 @@ from mixlogit.data import ChoiceSets, Comparisons, Labels, Streamed, data_card
 from mixlogit.data.covariates import read_covariates
 from mixlogit.errors import DataError, UsageError
 
-__all__ = ["COLUMN", "CovariateMatrix", "Covariates"]
-__all__ += ["counts", "formula_variables", "model_matrix_of"]
+__all__ = [
+    "COLUMN",
+    "CovariateMatrix",
+    "Covariates",
+    "columns_of",
+    "counts",
+    "formula_variables",
+    "model_matrix_of",
+]
 
 COLUMN = "covariates"
 _FUNCTIONS = ("C", "center", "scale", "log", "exp", "sqrt", "poly", "bs", "cs")
@@ -74,20 +81,13 @@ class Covariates:
         """The model matrix over distinct rows, centred and scaled."""
         formula_variables(self.formula)
         frame = pd.DataFrame(self.table).set_index("respondent")
-        raw = pd.DataFrame(model_matrix_of(self.formula, frame))
-        raw = raw.drop(columns="Intercept", errors="ignore")
-        scale = raw.std(ddof=0).to_numpy(dtype=np.float64)
-        if not len(scale) or not bool((scale > 0).all()):
-            constant = [str(name) for name, sd in zip(raw, scale, strict=True) if not sd > 0]
-            what = f"{constant[0]} is" if constant else "nothing in it is"
-            raise UsageError(
-                f'Formula "{self.formula}": {what} {"constant" if constant else "a covariate"} '
-                "over respondents."
-            )
-        values = (raw.to_numpy(dtype=np.float64) - raw.mean().to_numpy()) / scale
-        distinct, place = np.unique(values, axis=0, return_inverse=True)
+        matrix = model_matrix_of(self.formula, frame)
+        names, values = columns_of(matrix, self.formula, "respondents")
+        scale = values.std(0)
+        standard = (values - values.mean(0)) / scale
+        distinct, place = np.unique(standard, axis=0, return_inverse=True)
         return CovariateMatrix(
-            tuple(str(name) for name in raw.columns),
+            names,
             torch.tensor(distinct),
             torch.tensor(scale),
             dict(zip(map(str, frame.index), place.ravel().tolist(), strict=True)),
@@ -209,3 +209,29 @@ def model_matrix_of(formula: str, frame: pd.DataFrame) -> Any:
     except FormulaicError as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f'Formula "{formula}" cannot be used: {reason}') from error
+
+
+def columns_of(matrix: Any, formula: str, over: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names and values of a model matrix's columns, the intercept left out.
+
+    Args:
+        matrix: From `model_matrix_of`.
+        formula: The formula, for messages.
+        over: What its rows are, for messages.
+
+    Raises:
+        UsageError: If there are none, or one is constant.
+
+    Example:
+        >>> frame = pd.DataFrame({"x": [1.0, 2.0]})
+        >>> names, values = columns_of(model_matrix_of("~ x", frame), "~ x", "respondents")
+        >>> names, values.tolist()
+        (('x',), [[1.0], [2.0]])
+    """
+    raw = pd.DataFrame(matrix).drop(columns="Intercept", errors="ignore")
+    names, values = tuple(map(str, raw.columns)), raw.to_numpy(dtype=np.float64)
+    constant = [name for name, sd in zip(names, values.std(0), strict=True) if not sd > 0]
+    if constant or not names:
+        what = f"{constant[0]} is constant" if constant else "nothing in it is a covariate"
+        raise UsageError(f'Formula "{formula}": {what} over {over}.')
+    return names, values

@@ -26,7 +26,7 @@ from mixlogit.models.identify import (
 from mixlogit.models.individual import Individuals
 from mixlogit.models.infer import Inferred
 from mixlogit.models.joint import LogJoint
-from mixlogit.models.leave_out import LeftOut, units_left_out
+from mixlogit.models.loo import UnitsLeftOut, units_left_out
 from mixlogit.models.parameters import Named
 from mixlogit.models.predictive import Predicted, Predictor, predict
 from mixlogit.models.problem import Problem
@@ -71,7 +71,7 @@ class Diagnosis:
     predicted: Predicted
     replicated: Replicated
     calibration: Reliability | None
-    left_out: LeftOut | None
+    left_out: UnitsLeftOut | None
     votes: VotesLeftOut | None
     identified: Identified
     log_prior: Array
@@ -124,7 +124,16 @@ def diagnose_strength(
     values = named[0].values
     watched = {str(name): values[name] for name in ("mean", "cv") if name in values}
     shrinkage, reliable = _individual(problem, joint, found)
-    seen = Seen(predictor, voter, identified, watched, {}, shrinkage, reliable, tastes=False)
+    seen = Seen(
+        predictor,
+        voter,
+        identified,
+        watched,
+        measures={},
+        shrinkage=shrinkage,
+        reliability=reliable,
+        tastes=False,
+    )
     return diagnose(problem, joint, inferred, seen, log_likelihood, seed)
 
 
@@ -155,9 +164,16 @@ def diagnose_tastes(
         name: value for name, value in named[0].items() if name.startswith(("sd[", "share[", "cv"))
     }
     measures = {name: value.numpy() for name, value in taste_measures(predictor, seed).items()}
-    individual = measures.pop("shrinkage"), measures.pop("reliability")
-    voter = predictor if problem.panel else None
-    seen = Seen(predictor, voter, identified, watched, measures, *individual, tastes=True)
+    seen = Seen(
+        predictor,
+        predictor if problem.panel else None,
+        identified,
+        watched,
+        shrinkage=measures.pop("shrinkage"),
+        reliability=measures.pop("reliability"),
+        measures=measures,
+        tastes=True,
+    )
     return diagnose(problem, joint, inferred, seen, log_likelihood, seed)
 
 
@@ -214,7 +230,7 @@ def diagnose(
     if predicted.single:
         calibration = _calibration(predicted, seed, tastes=seen.tastes)
     left_out = None if log_likelihood is None else units_left_out(log_likelihood)
-    votes = None if seen.voter is None else votes_left_out(problem, seen.voter, predicted)
+    votes = None if seen.voter is None else votes_left_out(seen.voter, predicted)
     checks = [
         *sensitivity_checks(seen.watched, log_prior, log_likelihood),
         *identification_checks(seen.identified),
@@ -223,17 +239,17 @@ def diagnose(
         *vote_checks(problem, votes),
     ]
     return Diagnosis(
-        predicted,
-        replicated,
-        calibration,
-        left_out,
-        votes,
-        seen.identified,
-        log_prior,
-        seen.measures,
-        seen.shrinkage,
-        seen.reliability,
-        checks,
+        predicted=predicted,
+        replicated=replicated,
+        calibration=calibration,
+        left_out=left_out,
+        votes=votes,
+        identified=seen.identified,
+        log_prior=log_prior,
+        measures=seen.measures,
+        shrinkage=seen.shrinkage,
+        reliability=seen.reliability,
+        checks=checks,
     )
 
 

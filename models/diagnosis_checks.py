@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mixlogit.data import ChoiceSets
 from mixlogit.models.calibration import Reliability
 from mixlogit.models.identify import Identified
-from mixlogit.models.leave_out import LeftOut
+from mixlogit.models.loo import UnitsLeftOut
 from mixlogit.models.replicated import Replicated
 from mixlogit.models.sensitivity import power_sensitivity
 from mixlogit.models.thin import thinned
@@ -35,9 +35,9 @@ _WORDS = {
     "respondent_sd": "Respondents differ more or less in how often they agree with the margins "
     "than the fit expects: try another --family (normal or classes allow reversed respondents).",
     "taste": "Votes of one respondent deviate together in some direction: people differ in taste, "
-    "and strength alone misleads; compare with --tastes 2,3 or --random.",
+    "and strength alone misleads; compare with --tastes 2,3 or, with features, --random.",
     "more taste": "People differ in taste in another way than the fit lets them: try another "
-    "number of --tastes, or random ones (--random).",
+    "number of --tastes or, with features, random ones (--random).",
     "tied": "Ties are not as frequent as the fit expects at every size of margin: try the other "
     "--ties model, or --width.",
     "mean_grade": "Grades do not rise with the margin as the fit expects: try --width, or leave "
@@ -105,7 +105,7 @@ def prediction_checks(
     return checks
 
 
-def respondent_checks(problem: Any, found: LeftOut | None) -> list[Check]:
+def respondent_checks(problem: Any, found: UnitsLeftOut | None) -> list[Check]:
     """Whether single respondents weigh so much that leaving them out cannot be computed.
 
     Without a panel there is no such check: one comparison weighs next to nothing, and the tail of

@@ -85,17 +85,7 @@ def weigh_evidence(
         problem = problem.part(_MOST, seed)
         joint = problem.joint(family, lapse=fitted[0].spec.lapse)
         fitted = joint, infer(joint, chains=2, seed=seed, method="evidence")
-    models: dict[str, tuple[LogJoint, Inferred]] = {}
-    kinds = [("fixed", False), (family, False), ("fixed", True), (family, True)]
-    names = ["fixed", "mixed", "fixed, lapse", "mixed, lapse"]
-    for step, (name, (kind, lapse)) in enumerate(zip(names, kinds, strict=True)):
-        if (fitted[0].spec.family, fitted[0].spec.lapse) == (kind, lapse):
-            models[name] = fitted
-        else:
-            joint = problem.joint(kind, lapse=lapse)
-            models[name] = joint, infer(joint, chains=2, seed=seed, method="evidence")
-        if progress is not None:
-            progress("evidence", step + 1, 4)
+    models = _four_models(problem, family, fitted, seed, progress)
     log_z = {name: float(inferred.log_evidence[0]) for name, (_, inferred) in models.items()}
     top = max(log_z.values())
     weight = {name: math.exp(value - top) for name, value in log_z.items()}
@@ -106,21 +96,48 @@ def weigh_evidence(
     log_sd = sampled.family.log_sd
     spread = torch.where(torch.isnan(log_sd), sampled.family.cv, log_sd)  # NaN where signed
     assert sampled.lapse is not None
+    by_laplace = any(found.evidence_by == "laplace" for _, found in models.values())
     return Evidence(
-        log_z["mixed"] - log_z["fixed"],
-        log_z["mixed, lapse"] - log_z["fixed, lapse"],
-        log_z["fixed, lapse"] - log_z["fixed"],
-        ratio,
-        _p_value(ratio),
-        ratio_lapse,
-        _p_value(ratio_lapse),
-        float(spread.mean()),
-        float(sampled.lapse.mean()),
-        {name: value / sum(weight.values()) for name, value in weight.items()},
-        len(problem.units.block),
-        "laplace" if any(i.evidence_by == "laplace" for _, i in models.values()) else "importance",
-        information_at_mode(joint, inferred),
+        log_bayes_factor=log_z["mixed"] - log_z["fixed"],
+        log_bayes_factor_lapse=log_z["mixed, lapse"] - log_z["fixed, lapse"],
+        log_bayes_factor_noise=log_z["fixed, lapse"] - log_z["fixed"],
+        likelihood_ratio=ratio,
+        p_value=_p_value(ratio),
+        likelihood_ratio_lapse=ratio_lapse,
+        p_value_lapse=_p_value(ratio_lapse),
+        log_sd_lapse=float(spread.mean()),
+        lapse=float(sampled.lapse.mean()),
+        probabilities={name: value / sum(weight.values()) for name, value in weight.items()},
+        respondents=len(problem.units.block),
+        by="laplace" if by_laplace else "importance",
+        with_lapse=information_at_mode(joint, inferred),
     )
+
+
+def _four_models(
+    problem: Problem,
+    family: str,
+    fitted: tuple[LogJoint, Inferred],
+    seed: int,
+    progress: Progress | None,
+) -> dict[str, tuple[LogJoint, Inferred]]:
+    """Fixed and mixed strength, without and with a lapse rate; one of them is fitted already."""
+    kinds = {
+        "fixed": ("fixed", False),
+        "mixed": (family, False),
+        "fixed, lapse": ("fixed", True),
+        "mixed, lapse": (family, True),
+    }
+    models = {}
+    for name, (kind, lapse) in kinds.items():
+        if (fitted[0].spec.family, fitted[0].spec.lapse) == (kind, lapse):
+            models[name] = fitted
+        else:
+            joint = problem.joint(kind, lapse=lapse)
+            models[name] = joint, infer(joint, chains=2, seed=seed, method="evidence")
+        if progress is not None:
+            progress("evidence", len(models), len(kinds))
+    return models
 
 
 def _ratio(models: dict[str, tuple[LogJoint, Inferred]], mixed: str, fixed: str) -> float | None:

@@ -2,36 +2,32 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 
-from mixlogit.choice import FAMILIES, strength
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
 from mixlogit.data.fingerprint import judgements_sha256
-from mixlogit.errors import UsageError
-from mixlogit.models.arguments import check_kinds
+from mixlogit.models.arguments import Options, check_arguments
 from mixlogit.models.checks import make_checks
 from mixlogit.models.covariates import Covariates, counts
 from mixlogit.models.diagnose import diagnose_strength
 from mixlogit.models.evidence import Evidence, weigh_evidence
-from mixlogit.models.held_out import held_out_log_scores
 from mixlogit.models.individual import individuals, strength_table
-from mixlogit.models.infer import Inferred, Progress, Sampler, infer
+from mixlogit.models.infer import Inferred, Progress, Sampler
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.loo import elpd
-from mixlogit.models.outcome_held_out import outcome_held_out, outcome_log_scores
-from mixlogit.models.outcome_problem import OutcomeProblem, Ties, Width, make_problem
+from mixlogit.models.outcome_held_out import held_out, log_scores
+from mixlogit.models.outcome_problem import Ties, Width
 from mixlogit.models.parameters import Named, named_parameters, prior_parameters
 from mixlogit.models.posterior import Posterior, summarise
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
 from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.streamed_problem import refuse_streamed
-from mixlogit.models.taste_class_fit import MOST_TASTES, check_tastes, fit_taste_classes
+from mixlogit.models.taste_class_fit import check_tastes, fit_taste_classes
 from mixlogit.models.taste_fit import fit_tastes
 from mixlogit.models.taste_problem import Random, RandomTastes, TasteProblem, refuse_with_tastes
 from mixlogit.models.threads import few_threads
@@ -55,6 +51,7 @@ def fit(
     panel: bool | None = None,
     by: Sequence[str] = (),
     covariates: Covariates | None = None,
+    strength_covariates: Covariates | None = None,
     context: str = "",
     lapse: bool = False,
     classes: int = 2,
@@ -78,7 +75,8 @@ def fit(
         panel: One strength for each respondent (the default where there are any).
         by: Group columns with effects on strength or, with latent tastes, on their shares.
         covariates: Of respondents: on mean strength, shares of latent or means of random tastes.
-        context: A formula of group columns with effects on the strength of a comparison.
+        strength_covariates: Of respondents, on mean strength beside random tastes.
+        context: Formula of group columns, on the strength of comparisons.
         lapse: Let a share of the votes be random.
         classes: Number of classes of the `classes` family.
         contrarians: Whether its first class has a negative strength.
@@ -97,80 +95,43 @@ def fit(
         >>> fit(ml.simulate(2000, 100, seed=1).comparisons(), draws=400).summary().index.tolist()
         ['mean', 'cv', 'log_sd']
     """
-    shape = priors, classes, contrarians, ties, width, covariates, context
-    options = _Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
-    family = _check_arguments(data, family, options, draws, inference)
+    shape = priors, classes, contrarians, ties, width, covariates, strength_covariates, context
+    options = Options(tastes, RandomTastes.of(random) if random else None, panel, by, *shape)
+    family = check_arguments(data, family, options, draws, inference)
     sampler = Sampler(inference, evidence, max(100, draws // CHAINS), CHAINS, seed, progress)
-    found = _posterior(data, family, lapse, options, sampler)
-    asked = {"family": family, "lapse": lapse, "inference": inference, **vars(options)}
-    return found.noting(judgements_sha256(data), asked)
+    return _posterior(data, family, lapse, options, sampler)
 
 
 def _posterior(
     data: Comparisons | ChoiceSets | Streamed,
     family: str,
     lapse: bool,
-    options: "_Options",
+    options: Options,
     sampler: Sampler,
 ) -> Posterior:
+    """The posterior of the kind of fit asked for, with what was asked in its record."""
     if isinstance(data, Streamed):
         refuse_streamed({"random": options.random, "tastes": options.tastes > 1})
+        found = _run(data, family, lapse, options, sampler)
     elif options.random:
-        return _fit_tastes(data, family, lapse, options, sampler)
+        found = _fit_tastes(data, family, lapse, options, sampler)
     elif options.tastes > 1:
-        return _fit_classes(data, family, lapse, options, sampler)
-    return _run(data, family, lapse, options, sampler)
-
-
-@dataclass(frozen=True)
-class _Options:
-    """What a problem is made of besides the data, as `fit` takes it."""
-
-    tastes: int
-    random: RandomTastes | None
-    panel: bool | None
-    by: Sequence[str]
-    priors: Priors | None
-    classes: int
-    contrarians: bool
-    ties: Ties
-    width: Width
-    covariates: Covariates | None
-    context: str
-
-    def problem(self, data: Comparisons | ChoiceSets | Streamed) -> Problem:
-        """The problem of a fit without random tastes."""
-        return make_problem(
-            data,
-            ties=self.ties,
-            width=self.width,
-            panel=self.panel,
-            by=self.by,
-            priors=self.priors,
-            n_classes=self.classes,
-            contrarians=self.contrarians,
-            covariates=self.covariates,
-            context=self.context,
-        )
+        found = _fit_classes(data, family, lapse, options, sampler)
+    else:
+        found = _run(data, family, lapse, options, sampler)
+    asked = {"family": family, "lapse": lapse, "inference": sampler.method, **vars(options)}
+    return found.noting(judgements_sha256(data), asked)
 
 
 def _fit_tastes(
     data: Comparisons | ChoiceSets,
     family: str,
     lapse: bool,
-    options: _Options,
+    options: Options,
     sampler: Sampler,
 ) -> Posterior:
     assert options.random is not None
-    refuse_with_tastes(
-        {
-            "by": options.by,
-            "context-formula": options.context,
-            "lapse": lapse,
-            "width": options.width != "shared",
-            "no-panel": options.panel is False,
-        }
-    )
+    refuse_with_tastes({"no-panel": options.panel is False})
     tastes = TasteProblem.of(
         data,
         options.random,
@@ -178,7 +139,12 @@ def _fit_tastes(
         sampler.seed,
         priors=options.priors,
         covariates=options.covariates,
+        strength_covariates=options.strength_covariates,
+        lapse=lapse,
         ties=options.ties,
+        width=options.width,
+        by=options.by,
+        context=options.context,
         n_classes=options.classes,
         contrarians=options.contrarians,
     )
@@ -190,7 +156,7 @@ def _fit_classes(
     data: Comparisons | ChoiceSets,
     family: str,
     lapse: bool,
-    options: _Options,
+    options: Options,
     sampler: Sampler,
 ) -> Posterior:
     problem = options.problem(data)
@@ -206,7 +172,7 @@ def _run(
     data: Comparisons | ChoiceSets | Streamed,
     family: str,
     lapse: bool,
-    options: _Options,
+    options: Options,
     sampler: Sampler,
 ) -> Posterior:
     """Table, posterior, evidence, and what follows from them."""
@@ -227,33 +193,6 @@ def _run(
         if progress is not None:
             progress("checks", 0, 1)
         return _result(problem, joint, inferred, weighed, seed, clock)
-
-
-def _check_arguments(
-    data: object, family: str | None, options: _Options, draws: int, inference: str
-) -> str:
-    """The family; refuses arguments that cannot be used."""
-    check_kinds(data, options.priors)
-    if family is None:
-        family = "fixed" if options.random or options.tastes > 1 else "lognormal"
-    if not 1 <= options.tastes <= MOST_TASTES:
-        raise UsageError(f"Expected 1 to {MOST_TASTES} tastes but got {options.tastes}.")
-    if options.random and options.tastes > 1:
-        raise UsageError("--tastes and --random are two models of taste. Name one of them.")
-    if family not in FAMILIES:
-        strength(family)  # says which families there are
-    if options.classes < 2:
-        raise UsageError(f"Expected at least 2 classes but got {options.classes}.")
-    if draws < 1:
-        raise UsageError(f"Expected at least 1 draw but got {draws}.")
-    by = options.by
-    if isinstance(by, str):
-        raise UsageError(f'Expected `by` to be a list of group columns but got "{by}".')
-    if len(set(by)) < len(by):
-        raise UsageError(f"Expected different group columns but got {', '.join(by)}.")
-    if inference not in ("auto", "nuts", "laplace", *(["svi"] if options.random else [])):
-        raise UsageError(f'Expected inference "auto", "nuts" or "laplace" but got "{inference}".')
-    return family
 
 
 class _Clock:
@@ -321,19 +260,13 @@ def _result(
         "peak_memory_mb": peak_memory_mb(),
     }
 
-    def held_out(test: Comparisons) -> dict[str, Any]:
-        test = problem.like_fitted(test)
-        if isinstance(problem, OutcomeProblem):
-            return outcome_held_out(problem, joint, flat, test, seed)
-        return _held_out(problem, joint, flat, test, seed)
+    def scored(test: Any) -> dict[str, Any]:
+        return held_out(problem, joint, flat, problem.like_fitted(test), seed)
 
-    def log_scores(test: Comparisons) -> torch.Tensor:
-        test = problem.like_fitted(test)
-        if isinstance(problem, OutcomeProblem):
-            return outcome_log_scores(problem, joint, flat, test)
-        return held_out_log_scores(problem, joint, flat, test)
+    def log_scored(test: Any) -> torch.Tensor:
+        return log_scores(problem, joint, flat, problem.like_fitted(test))
 
-    return Posterior(tree, record, strengths, held_out, log_scores=log_scores)
+    return Posterior(tree, record, strengths, scored, log_scores=log_scored)
 
 
 def _parameters(named: Named) -> dict[str, dict[str, float]]:
@@ -369,24 +302,3 @@ def _groups(named: Named, problem: Problem) -> dict[str, Any]:
             for k, label in enumerate(named.coords["class_"])
         }
     return out
-
-
-def _held_out(
-    problem: Problem, joint: LogJoint, flat: torch.Tensor, test: Comparisons, seed: int
-) -> dict[str, Any]:
-    """Score held-out votes by the fit and by one strength for all."""
-    with few_threads(problem.n_rows), torch.random.fork_rng(devices=[]):
-        score = held_out_log_scores(problem, joint, flat, test)
-        fixed = problem.joint("fixed", lapse=joint.spec.lapse)
-        alone = infer(fixed, chains=1, draws=500, seed=seed, method="evidence")
-        draws = alone.theta.flatten(0, 1)
-        reference = held_out_log_scores(problem, fixed, draws, test)
-    gain = 1000 * (score - reference)
-    return {
-        "log_score": float(score.mean()),
-        "fixed_strength": float(reference.mean()),
-        "gain_millinats": float(gain.mean()),
-        "se": float(gain.std()) / len(gain) ** 0.5,
-        "accuracy": float((score > -np.log(2)).to(torch.float64).mean()),
-        "n": len(score),
-    }

@@ -70,8 +70,9 @@ def fit_again(
     again = dict(arguments)
     if again["priors"] is not None:
         again["priors"] = Priors(**again["priors"])
-    if again["covariates"] is not None:
-        again["covariates"] = Covariates(**again["covariates"])
+    for name in ("covariates", "strength_covariates"):
+        if again.get(name) is not None:
+            again[name] = Covariates(**again[name])
     if again["random"]:
         again["random"] = RandomTastes(**again["random"])
     return fit(data, **again, evidence=False, draws=_DRAWS, seed=seed)

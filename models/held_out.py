@@ -16,8 +16,16 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
 from mixlogit.models.thin import thinned
 
-__all__ = ["Votes", "at_levels", "blocks_of", "held_out_log_scores", "match_votes", "recode"]
-__all__ += ["scoring_draws", "units_of"]
+__all__ = [
+    "Votes",
+    "at_levels",
+    "blocks_of",
+    "held_out_log_scores",
+    "match_votes",
+    "recode",
+    "scoring_draws",
+    "units_of",
+]
 
 _SCORED = 64  # draws that held-out votes are scored by
 

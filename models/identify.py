@@ -42,7 +42,8 @@ class Information:
     Attributes:
         parameters: Names, in the order of the matrix.
         eigenvalues: Of the information, rising.
-        weakest: The direction of the smallest one, a weight for each parameter.
+        weakest: The direction of the smallest one, a weight for each parameter, the largest
+            above 0.
         correlation: Correlations of the maximum-likelihood estimates; None where the data's
             information is singular.
     """
@@ -148,7 +149,7 @@ def _information(names: tuple[str, ...], scale: Tensor, about: Tensor) -> Inform
         covariance = torch.linalg.inv(matrix)
         root = covariance.diagonal().sqrt()
         correlation = tuple(tuple(row) for row in (covariance / root / root[:, None]).tolist())
-    weakest = vectors[:, 0] * vectors[:, 0].abs().max().sign()
+    weakest = vectors[:, 0] * vectors[vectors[:, 0].abs().argmax(), 0].sign()
     return Information(names, tuple(values.tolist()), tuple(weakest.tolist()), correlation)
 
 
@@ -182,15 +183,15 @@ def identify(
         low, high = np.quantile(data.margin.abs().numpy(), [0.5, 0.9])
         margin = float(low), float(high)
     return Identified(
-        respondents,
-        repeaters,
-        pairs,
-        margin,
-        information,
-        with_lapse,
-        _contraction(posterior, prior),
-        rescaled,
-        tuple(_sentences(problem, repeaters, pairs)),
+        respondents=respondents,
+        repeaters=repeaters,
+        pairs=pairs,
+        margin=margin,
+        information=information,
+        with_lapse=with_lapse,
+        contraction=_contraction(posterior, prior),
+        rescaled=rescaled,
+        sentences=tuple(_sentences(problem, repeaters, pairs)),
     )
 
 

@@ -11,7 +11,6 @@ from mixlogit.choice.rules import stretched_rule
 from mixlogit.choice.utility import UtilityLikelihood
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.problem import Problem
-from mixlogit.models.sites import CovariateDesign
 from mixlogit.models.thin import thinned
 
 __all__ = ["Individuals", "individuals", "strength_table", "unit_nodes"]
@@ -72,7 +71,8 @@ def unit_nodes(
             strengths, log_weight = likelihood.nodes(sampled.family, sampled.lapse, rules)
             return strengths.flatten(1), log_weight.flatten(1)
         parts = []
-        for one, rule in zip(theta.split(1), rules or [None] * len(theta), strict=True):
+        for k, one in enumerate(theta.split(1)):
+            rule = None if rules is None else rules[k]
             b, log_mass = likelihood.nodes_of(*joint.sampled(one).arguments(), rule=rule)
             parts.append((b[0], torch.log_softmax(log_mass[0], -1)))
         strengths, log_weight = (torch.cat(part, -1) for part in zip(*parts, strict=True))
@@ -86,22 +86,13 @@ def strength_table(problem: Problem, found: Individuals) -> pd.DataFrame:
         problem: The data.
         found: From `individuals`.
     """
-    data, units = problem.data, problem.units
-    assert data.respondent is not None
-    assert units.respondent is not None
     b, w = found.strengths, found.weights
     mean = (w * b).sum(-1)
     sd = (w * (b - mean.unsqueeze(-1)).square()).sum(-1).sqrt()
     sorted_b, order = b.sort(-1)
     mass = w.gather(-1, order)
     below = mass.cumsum(-1) - 0.5 * mass
-    labels = [data.respondent.labels[code] for code in units.respondent.tolist()]
-    columns: dict[str, Any] = {"respondent": labels}
-    for k, group in enumerate(problem.spec.groups):
-        if isinstance(group, CovariateDesign):
-            continue
-        level = units.level[units.block, k].tolist()
-        columns[group.column] = [group.labels[code] for code in level]
+    columns: dict[str, Any] = {"respondent": problem.unit_respondents(), **problem.unit_groups()}
     columns["n"] = problem.unit_sizes.numpy()
     columns |= {"mean": mean.numpy(), "sd": sd.numpy()}
     for name, q in (("q05", 0.05), ("q95", 0.95)):

@@ -2,10 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,18 +14,19 @@ from mixlogit.models.guide import PARTICLES, FullRankGuide, fit_guide
 from mixlogit.models.importance import Weighted, importance_draws
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode, find_mode
+from mixlogit.models.nested import nested
 from mixlogit.models.nuts import nuts_draws
 from mixlogit.models.psis import pareto_smooth
 from mixlogit.models.refine import refined_draws
 from mixlogit.models.rough import rough_modes
+from mixlogit.run import Progress, silent
 
-__all__ = ["Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
+__all__ = ["K_LIMIT", "Inferred", "Progress", "Sampler", "infer", "root_of_covariance"]
 
 K_LIMIT, _FEW = 0.7, 100.0
 _HIGH = 60  # more parameters than this and importance sampling is not tried
 
 Method = Literal["auto", "importance", "nuts", "laplace", "evidence", "svi"]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +128,17 @@ def infer(
             mode) or "evidence" (never NUTS: where importance resampling fails the Laplace
             approximation stands).
         progress: Called with a stage, steps done and steps in all.
+
+    Effects of one group column are integrated out first (`nested.py`).
     """
     generator = torch.Generator().manual_seed(seed)
-    say = progress or (lambda stage, done, total: None)
+    common = nested(joint)
+    if common is not None:
+        options: dict[str, Any] = {"seed": seed, "method": method, "progress": progress}
+        found = infer(common, chains=chains, draws=draws, **options)
+        theta = common.completed(found.theta, generator)
+        return replace(found, theta=theta, mode=common.mode_of_whole(found.mode, theta))
+    say = progress or silent
     best, spread, seconds = _best_mode(joint, chains, generator, say)
     root = root_of_covariance(best.hessian)
     out = _laplace(joint, best, root, spread, seconds)

@@ -1,9 +1,11 @@
 """Leave-one-out predictive density from the log-likelihoods that a fit keeps."""
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mixlogit.models.psis import pareto_smooth
@@ -11,7 +13,15 @@ from mixlogit.models.psis import pareto_smooth
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["LeftOut", "elpd", "leave_one_out", "left_out"]
+__all__ = [
+    "LeftOut",
+    "UnitsLeftOut",
+    "elpd",
+    "k_limit",
+    "leave_one_out",
+    "left_out",
+    "units_left_out",
+]
 
 _ELEMENTS = 400_000  # draws x units smoothed at once
 
@@ -40,7 +50,8 @@ def leave_one_out(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
         log_likelihood: `draw x unit`, nats; the units are independent given a draw.
 
     Returns:
-        Log density (nats) and Pareto k-hat, both `unit`.
+        Log density (nats) and Pareto k-hat, both `unit`; k is -1 at least, also where all
+        weights are alike.
 
     Example:
         >>> density, k = leave_one_out(torch.full((100, 2), -0.5).double())
@@ -52,8 +63,51 @@ def leave_one_out(log_likelihood: Tensor) -> tuple[Tensor, Tensor]:
         part = part.double()
         log_weight, k_hat = pareto_smooth(-part)
         densities.append(torch.logsumexp(log_weight + part, -1))
-        shapes.append(k_hat)
+        shapes.append(k_hat.clamp_min(-1.0))
     return torch.cat(densities), torch.cat(shapes)
+
+
+class UnitsLeftOut(NamedTuple):
+    """Leaving out one unit: a respondent, or a comparison where there is no panel.
+
+    Attributes:
+        elpd: Log predictive density given all others, a `unit`-vector, nats.
+        k_hat: Pareto k of it, a `unit`-vector.
+        limit: Largest k to trust.
+    """
+
+    elpd: NDArray[np.float64]
+    k_hat: NDArray[np.float64]
+    limit: float
+
+
+def units_left_out(log_likelihood: NDArray[np.float32]) -> UnitsLeftOut:
+    """Log predictive density of each unit given all others, and how far it can be trusted.
+
+    Args:
+        log_likelihood: `chain x draw x unit`, nats; a unit is a respondent or a comparison.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(-1.0, 0.1, size=(1, 500, 3))
+        >>> elpd, k, _ = units_left_out(x.astype(np.float32))
+        >>> bool((np.abs(elpd + 1.0) < 0.1).all()), bool((k < 0.5).all())
+        (True, True)
+    """
+    flat = torch.from_numpy(log_likelihood).flatten(0, 1)
+    density, k_hat = leave_one_out(flat)
+    return UnitsLeftOut(density.numpy(), k_hat.numpy(), k_limit(len(flat)))
+
+
+def k_limit(draws: int) -> float:
+    """Largest Pareto k that so many draws can be trusted with: `min(0.7, 1 - 1 / log10 S)`.
+
+    Source: Vehtari, Simpson, Gelman, Yao and Gabry (2024), section 3.2.
+
+    Example:
+        >>> round(k_limit(2000), 2), round(k_limit(200), 2)
+        (0.7, 0.57)
+    """
+    return min(0.7, 1 - 1 / math.log10(draws))
 
 
 def left_out(tree: "xr.DataTree") -> LeftOut | None:

@@ -78,6 +78,8 @@ def maximum(
     ties: Ties = "half",
     width: Width = "shared",
     covariates: Covariates | None = None,
+    strength_covariates: Covariates | None = None,
+    context: str = "",
 ) -> Maximum:
     """Maximise the likelihood with flat priors.
 
@@ -97,6 +99,8 @@ def maximum(
         ties: As for `fit`.
         width: As for `fit`.
         covariates: Of respondents, on the means of random tastes.
+        strength_covariates: Of respondents, on mean strength beside random tastes.
+        context: Of comparisons, on strength beside random tastes, as for `fit`.
 
     Raises:
         UsageError: If the maximum is not regular (a parameter runs off or is not identified).
@@ -109,16 +113,16 @@ def maximum(
     """
     if family is None:
         family = "fixed" if random else "lognormal"
-    if covariates is not None and not random:
+    if (covariates or strength_covariates or context) and not random:
         raise UsageError("Covariates at a maximum move random tastes. Name some as random.")
     if isinstance(data, Streamed):
         refuse_streamed({"random": random})
     elif random:
-        refused = {"lapse": lapse, "width": width != "shared"}
-        refuse_with_tastes({**refused, "no-panel": panel is False})
+        refuse_with_tastes({"no-panel": panel is False})
+        options: dict[str, Any] = {"covariates": covariates, "context": context, "lapse": lapse}
+        options |= {"strength_covariates": strength_covariates, "ties": ties, "width": width}
         with few_threads(len(data)):
-            problem = TasteProblem.of(data, random, family, seed, ties=ties, covariates=covariates)
-            return _of_tastes(problem)
+            return _of_tastes(TasteProblem.of(data, random, family, seed, **options))
     return _maximise(make_problem(data, ties=ties, width=width, panel=panel), family, lapse)
 
 

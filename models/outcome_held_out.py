@@ -1,53 +1,97 @@
-"""Held-out judgements with an outcome model: the log predictive probability of each."""
+"""Held-out judgements, with an outcome model too: the log predictive probability of each."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import at_levels, blocks_of, recode, units_of
+from mixlogit.models.held_out import at_levels, blocks_of, held_out_log_scores, recode, units_of
 from mixlogit.models.infer import infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import OutcomeProblem
+from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
 
-__all__ = ["match_judgements", "outcome_held_out", "outcome_log_scores"]
+__all__ = ["against", "held_out", "log_scores", "match_judgements", "one_for_all_scores"]
+__all__ += ["outcome_log_scores"]
 
 _DRAWS = 64
 
 
-def outcome_held_out(
-    problem: OutcomeProblem, joint: LogJoint, theta: Tensor, test: Any, seed: int
+def held_out(
+    problem: Problem, joint: LogJoint, theta: Tensor, test: Any, seed: int
 ) -> dict[str, Any]:
-    """Score held-out judgements, ties and grades among them, by the fit and by fixed strength.
+    """Score held-out judgements of any kind by the fit and by one strength for all.
 
     Args:
         problem: The data of the fit.
         joint: The fitted program.
         theta: Draws, `draw x 1 x parameter`.
         test: Held-out judgements.
-        seed: Seed of the fit of fixed strength.
+        seed: Seed of the fit of one strength.
     """
-    with few_threads(len(problem.index)), torch.random.fork_rng(devices=[]):
-        score = outcome_log_scores(problem, joint, theta, test)
-        fixed = problem.joint("fixed", lapse=joint.spec.lapse)
-        alone = infer(fixed, chains=1, draws=500, seed=seed, method="evidence")
-        reference = outcome_log_scores(problem, fixed, alone.theta.flatten(0, 1), test)
+    with few_threads(problem.n_rows), torch.random.fork_rng(devices=[]):
+        score = log_scores(problem, joint, theta, test)
+        reference = one_for_all_scores(problem, test, seed, lapse=joint.spec.lapse)
+    return against(score, reference, decided=not isinstance(problem, OutcomeProblem))
+
+
+def against(score: Tensor, reference: Tensor, *, decided: bool) -> dict[str, Any]:
+    """What is recorded of held-out judgements.
+
+    Args:
+        score: Log predictive probability of each of them, nats.
+        reference: The same under one taste and one strength for all.
+        decided: Whether each is a choice of one of two, so that accuracy has a meaning.
+
+    Example:
+        >>> found = against(torch.tensor([-0.1, -0.9]), torch.tensor([-0.7, -0.7]), decided=True)
+        >>> round(found["gain_millinats"]), found["accuracy"], found["n"]
+        (200, 0.5, 2)
+    """
     gain = 1000 * (score - reference)
     return {
         "log_score": float(score.mean()),
         "fixed_strength": float(reference.mean()),
         "gain_millinats": float(gain.mean()),
         "se": float(gain.std()) / len(gain) ** 0.5,
-        "accuracy": None,
+        "accuracy": float((score > -math.log(2)).double().mean()) if decided else None,
         "n": len(score),
     }
+
+
+def one_for_all_scores(problem: Problem, test: Any, seed: int, *, lapse: bool = False) -> Tensor:
+    """Log predictive probability of held-out judgements under one taste and one strength.
+
+    Args:
+        problem: The data of the fit.
+        test: Held-out judgements.
+        seed: Seed.
+        lapse: Whether judgements may be made at random.
+    """
+    joint = problem.joint("fixed", lapse=lapse)
+    found = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
+    return log_scores(problem, joint, found.theta.flatten(0, 1), test)
+
+
+def log_scores(problem: Problem, joint: LogJoint, theta: Tensor, test: Any) -> Tensor:
+    """Log predictive probability of held-out judgements of any kind, nats.
+
+    Args:
+        problem: The data of the fit.
+        joint: The fitted program.
+        theta: Draws, `draw x 1 x parameter`.
+        test: Held-out judgements.
+    """
+    if isinstance(problem, OutcomeProblem):
+        return outcome_log_scores(problem, joint, theta, test)
+    return held_out_log_scores(problem, joint, theta, test)
 
 
 def outcome_log_scores(
@@ -122,13 +166,10 @@ def _predicted(fitted: OutcomeLikelihood, votes: OutcomeLikelihood, sampled: Any
     weight = torch.log_softmax(log_mass[0].flatten(1), -1).view_as(log_mass[0])
     who = votes.judged.respondent
     margin = votes.judged.margins(utilities, votes.pairs)
-    options = votes.model.n_options
-    options = options.unsqueeze(-1) if options.dim() else options
     parts = []
     for k, one in enumerate(widths.unbind(-1)):
-        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, one[:, who].unsqueeze(-1))
-        share = None if lapse is None else lapse.unsqueeze(-1)
-        parts.append(log_lapsed(log_p, share, options)[0] + weight[who, :, k])
+        log_p = votes.each_row(strengths[:, who], one[:, who], margin, outcome, lapse)
+        parts.append(log_p[0] + weight[who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), -1)
 
 

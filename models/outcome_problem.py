@@ -22,8 +22,16 @@ from mixlogit.models.sites import Sampled, Spec
 from mixlogit.models.streamed_problem import StreamedProblem, refuse_streamed
 from mixlogit.models.units import Units
 
-__all__ = ["OutcomeProblem", "Ties", "Width", "make_problem", "oriented"]
-__all__ += ["outcome_program", "padded_sets", "within_rms"]
+__all__ = [
+    "OutcomeProblem",
+    "Ties",
+    "Width",
+    "make_problem",
+    "oriented",
+    "outcome_program",
+    "padded_sets",
+    "within_rms",
+]
 
 Ties = Literal["half", "davidson", "rao-kupper"]
 Width = Literal["shared", "strength", "respondent"]
@@ -200,7 +208,7 @@ def make_problem(
     """
     if ties not in get_args(Ties):
         raise UsageError(f'Expected ties "half", "davidson" or "rao-kupper" but got "{ties}".')
-    if width is not None and width not in get_args(Width):
+    if width not in get_args(Width):
         raise UsageError(f'Expected width "shared", "strength" or "respondent" but got "{width}".')
     if isinstance(data, Streamed):
         refuse_streamed(

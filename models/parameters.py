@@ -11,7 +11,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_parameters import outcome_values
 from mixlogit.models.problem import Problem
 from mixlogit.models.quantile import half_normal_from_normal
-from mixlogit.models.sites import CovariateDesign, centred
+from mixlogit.models.sites import CovariateDesign, centred, covariate_designs
 
 __all__ = ["Named", "named_parameters", "prior_parameters", "spread_values"]
 
@@ -57,8 +57,7 @@ def named_parameters(problem: Problem, joint: LogJoint, theta: Tensor) -> Named:
         out |= effects
         dims |= {name: (name.split(":", 1)[1],) for name in effects}
         family = base
-        if "z_covariates" in sites:
-            (design,) = (group for group in spec.groups if isinstance(group, CovariateDesign))
+        for design in covariate_designs(spec):
             out["effect"] = spec.priors.group_scale * sites["z_covariates"] / design.scale
             dims["effect"], coords["covariate"] = ("covariate",), list(design.names)
     out = {"mean": family.mean[:, 0], **spread_values(family), **out}

@@ -17,7 +17,7 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
 from mixlogit.models.verdict import STRONG, judge_strength
 
-__all__ = ["Power", "log_bayes_factors", "power"]
+__all__ = ["Power", "least_respondents", "log_bayes_factors", "power"]
 
 _PROPOSALS = 200
 _UNITS = 4000  # respondents fitted side by side
@@ -110,11 +110,19 @@ def power(
         se = math.sqrt(share * (1 - share) / studies)
         return Power(n, votes, cv, family, share, se, studies)
 
-    return _least(at, target) if respondents is None else at(respondents)
+    return least_respondents(at, target) if respondents is None else at(respondents)
 
 
-def _least(at: Callable[[int], Power], target: float) -> Power:
-    """The least number of respondents whose probability reaches the target, by bisection."""
+def least_respondents(at: Callable[[int], Power], target: float) -> Power:
+    """The least number of respondents whose probability reaches the target, by bisection.
+
+    Args:
+        at: The power of a study of so many respondents.
+        target: Probability wanted.
+
+    Raises:
+        UsageError: If the most that a plan may ask for do not suffice.
+    """
     low, high = _FEWEST, at(_FEWEST)
     while high.probability < target:
         low = high.respondents

@@ -143,13 +143,10 @@ def _votes(problem: Any, generator: torch.Generator) -> tuple[Tensor, bool]:
     return rows[thinned(len(rows), _MOST)], single
 
 
-def own_log_prob(
-    problem: Any, answers: Answers, rows: Tensor, log_p: Tensor, *, single: bool
-) -> Tensor:
+def own_log_prob(answers: Answers, rows: Tensor, log_p: Tensor, *, single: bool) -> Tensor:
     """Log-likelihood of the recorded answer of each vote (of each row, if weights are no counts).
 
     Args:
-        problem: The data.
         answers: The possible answers.
         rows: Judgements.
         log_p: `answer x row x node`.
@@ -160,7 +157,7 @@ def own_log_prob(
     """
     power = answers.recorded[:, rows]
     if not single:
-        power = power * problem.data.weight[rows]
+        power = power * answers.problem.data.weight[rows]
     power = power.unsqueeze(-1)
     return torch.where(power > 0, power * log_p, 0.0).sum(0)
 
@@ -172,7 +169,7 @@ def _add_chances(
     for part in torch.arange(len(rows)).split(_ROWS):
         at = rows[part]
         log_p, share = one.chances(at)
-        log_own = own_log_prob(answers.problem, answers, at, log_p, single=single)
+        log_own = own_log_prob(answers, at, log_p, single=single)
         inverse = share * (-log_own).clamp(max=600.0).exp()
         direction, p = answers.direction_of(at).unsqueeze(-1), log_p.exp()
         for side, column in ((1, 0), (-1, 1)):

@@ -13,6 +13,7 @@ from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.table import Grid, LikelihoodTable, grid_of_size, likelihood_table
 from mixlogit.choice.utility import Rows, UtilityLikelihood
 from mixlogit.data import ChoiceSets, Comparisons, Streamed
+from mixlogit.data.scan import refuse_many_groups
 from mixlogit.data.streamed import drawn_respondents
 from mixlogit.data.values import printable
 from mixlogit.errors import UsageError
@@ -94,6 +95,9 @@ class Problem:
         if missing:
             known = ", ".join(data.groups) or "none"
             raise UsageError(f'No group column "{missing[0]}". Group columns: {known}.')
+        for column in by:
+            if column != COLUMN:
+                refuse_many_groups(column, len(data.groups[column].labels), len(data))
         paths = [column for column in by if "/" in column]
         if paths:
             message = 'has a "/", which NetCDF reads as a path. Rename the column.'
@@ -124,22 +128,37 @@ class Problem:
         return type(self)(data, **self._options)
 
     @property
+    def covariates(self) -> CovariateMatrix | None:
+        """Covariates of respondents, or None."""
+        found: CovariateMatrix | None = self._options["covariates"]
+        return found
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Group columns of the fit."""
         return tuple(group.column for group in self.spec.groups)
 
+    def unit_respondents(self) -> list[str]:
+        """Respondent of each unit of a panel."""
+        assert self.data.respondent is not None
+        assert self.units.respondent is not None
+        return [self.data.respondent.labels[code] for code in self.units.respondent.tolist()]
+
+    def unit_groups(self) -> dict[str, list[str]]:
+        """Label of each unit in each group column that is no row of covariates."""
+        level = self.units.level[self.units.block]
+        return {
+            group.column: [group.labels[code] for code in level[:, k].tolist()]
+            for k, group in enumerate(self.spec.groups)
+            if not isinstance(group, CovariateDesign)
+        }
+
     def unit_labels(self) -> list[str]:
         """Respondent of each unit, with its group labels where respondents are split."""
-        units = self.units
-        assert self.data.respondent is not None
-        assert units.respondent is not None
-        labels = [self.data.respondent.labels[code] for code in units.respondent.tolist()]
-        if len(set(labels)) == len(labels):
-            return labels
-        for k, group in enumerate(self.spec.groups):
-            level = units.level[units.block, k].tolist()
-            labels = [f"{a} | {group.labels[code]}" for a, code in zip(labels, level, strict=True)]
-        return labels
+        names = self.unit_respondents()
+        if len(set(names)) == len(names):
+            return names
+        return [" | ".join(each) for each in zip(names, *self.unit_groups().values(), strict=True)]
 
     def rescaled(self, factor: float) -> "Problem":
         """The same problem with all margins, and with them the prior of the mean, rescaled."""
@@ -172,14 +191,14 @@ class Problem:
     def _group(self, column: str, k: int) -> GroupDesign:
         """The design of a group column, the `k`th of the blocks' labels."""
         common = column, self.data.groups[column].labels, self.units.level[:, k]
-        matrix: CovariateMatrix | None = self._options["covariates"]
+        matrix = self.covariates
         if matrix is None or column != COLUMN:
             return GroupDesign(*common)
         return CovariateDesign(*common, matrix.names, matrix.values, matrix.scale)
 
     def like_fitted(self, test: Any) -> Any:
         """Held-out votes with the covariates of their respondents, if the fit has any."""
-        matrix: CovariateMatrix | None = self._options["covariates"]
+        matrix = self.covariates
         return test if matrix is None else matrix.join(test)
 
     @cached_property
@@ -226,13 +245,13 @@ class Problem:
         elif self.data.features is not None:
             features = self.sign[order].unsqueeze(-1) * self.data.features[index]
         return Rows(
-            items[0],
-            items[1],
-            features,
-            self.weight[order],
-            self.unit_of_row[order],
-            self.units.block,
-            self.units.n_blocks,
+            first=items[0],
+            second=items[1],
+            features=features,
+            weight=self.weight[order],
+            respondent=self.unit_of_row[order],
+            block=self.units.block,
+            n_blocks=self.units.n_blocks,
             margin=None if self.data.margin is None else self.margin[order],
             context=None if self.context_values is None else self.context_values[index],
         ).merged()

@@ -13,7 +13,8 @@ from mixlogit.choice.simulated import SimulatedLikelihood
 from mixlogit.choice.tastes import TasteDesign
 from mixlogit.models.priors import Priors
 from mixlogit.models.quantile import beta_from_normal, half_normal_from_normal
-from mixlogit.models.sites import GroupDesign, class_sites, outcome_parameters
+from mixlogit.models.sites import GroupDesign, class_sites, lapse_rate, outcome_parameters
+from mixlogit.models.taste_shifts import StrengthShifts
 
 __all__ = ["Population", "TasteFactor", "TasteSpec", "random_tastes"]
 
@@ -34,6 +35,8 @@ class TasteSpec:
         outcome: Model of ties or grades; None for plain choices.
         n_classes: Classes of the `classes` family of strength.
         contrarians: Whether its first class has negative strength.
+        shifts: What moves strength.
+        lapse: Whether judgements may be made at random.
     """
 
     design: TasteDesign
@@ -42,6 +45,8 @@ class TasteSpec:
     outcome: OutcomeModel | None = None
     n_classes: int = 2
     contrarians: bool = False
+    shifts: StrengthShifts | None = None
+    lapse: bool = False
     n_replicates: None = field(default=None, init=False)
     n_utilities: int = field(default=0, init=False)
     utility_basis: None = field(default=None, init=False)
@@ -66,7 +71,8 @@ def random_tastes(likelihood: Any, spec: TasteSpec) -> Population:
     Sites, all with standard normal priors: `normal_means`; `normal_sds`, half-normal scales by
     quantile; `normal_partial`, partial correlations by quantile, so that the correlation matrix
     is LKJ(1) (Lewandowski, Kurowicka and Joe 2009); `factor_loadings`; `normal_effects` of
-    covariates; `normal_cv` of strength, or the sites of classes; those of the outcome model.
+    covariates; `normal_cv` of strength, or the sites of classes; those of the outcome model, of
+    `StrengthShifts` and of the lapse rate.
 
     Args:
         likelihood: Gives a `draw`-vector from a `Population`.
@@ -85,10 +91,19 @@ def random_tastes(likelihood: Any, spec: TasteSpec) -> Population:
             each = own_scale.repeat_interleave(len(design.covariates))
             effects = _normals("normal_effects", len(each))
             parts.append(spec.priors.group_scale * each * effects)
-    parts += _strength(spec)
     outcome = outcome_parameters(spec)
+    if design.widths:
+        assert outcome is not None
+        outcome, width = outcome[..., :-1], outcome[..., -1:]
+        parts.append(width)
+    parts += _strength(spec)
     if outcome is not None:
         parts.append(outcome)
+    if spec.shifts is not None:
+        parts += spec.shifts.sample(spec.priors)
+    rate = lapse_rate(spec)
+    if rate is not None:
+        parts.append(torch.logit(rate))
     out = Population(torch.cat(parts, -1))
     pyro.factor("panels", likelihood(out))
     return out

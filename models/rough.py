@@ -46,9 +46,14 @@ def rough_modes(joint: LogJoint, starts: Tensor) -> list[Tensor]:
         return joint(theta.reshape(-1, 1, joint.size)).view(theta.shape[:2])
 
     found = find_mode(together, starts.squeeze(1), enough=_ENOUGH)
-    parts = (found.theta, found.value, found.hessian, found.gradient)
-    each = zip(*(part.split(1) for part in parts), strict=True)
-    return _different([Mode(*parts, found.evaluations) for parts in each])
+    modes = zip(
+        found.theta.split(1),
+        found.value.split(1),
+        found.hessian.split(1),
+        found.gradient.split(1),
+        strict=True,
+    )
+    return _different([Mode(t, v, h, g, found.evaluations) for t, v, h, g in modes])
 
 
 def _different(modes: list[Mode]) -> list[Tensor]:

@@ -27,6 +27,7 @@ from mixlogit.models.strength_predictor import draw_answers
 from mixlogit.models.thin import thinned
 from mixlogit.models.threads import few_threads
 from mixlogit.models.verdict import Check
+from mixlogit.run import silent
 
 __all__ = ["Calibration", "sbc", "uniformity"]
 
@@ -115,7 +116,7 @@ def sbc(
     if "classes" in design:
         design["n_classes"] = design.pop("classes")
     problem = make_problem(data, **design)
-    say = progress or (lambda stage, done, total: None)
+    say = progress or silent
     with few_threads(len(data) * replicates), torch.random.fork_rng(devices=[]):
         return _calibrated(_Simulated(problem, family, lapse, draws, seed), replicates, say)
 
@@ -138,13 +139,13 @@ def _calibrated(simulated: "_Simulated", replicates: int, say: Progress) -> Cali
         values = torch.cat([one[name] for one in drawn], 1)
         ranks[name] = (values < true).to(torch.float64).mean(0).numpy()
     return Calibration(
-        prior.spec.family,
-        replicates,
-        {name: rank.tolist() for name, rank in ranks.items()},
-        {name: float(((r >= 0.05) & (r <= 0.95)).mean()) for name, r in ranks.items()},
-        {name: uniformity(rank) for name, rank in ranks.items()},
-        again,
-        round(time.monotonic() - begin, 3),
+        family=prior.spec.family,
+        replicates=replicates,
+        ranks={name: rank.tolist() for name, rank in ranks.items()},
+        coverage={name: float(((r >= 0.05) & (r <= 0.95)).mean()) for name, r in ranks.items()},
+        p_value={name: uniformity(rank) for name, rank in ranks.items()},
+        again=again,
+        seconds=round(time.monotonic() - begin, 3),
     )
 
 

@@ -13,6 +13,10 @@ __all__ = ["population_log_prior", "power_sensitivity"]
 
 Array = NDArray[np.float64]
 _STEP = 0.01
+# sites of effects, and of correlations, whose prior is even over all matrices
+_LEFT_OUT = ("utilities_free", "z_", "normal_partial")
+# standard normal sites of half-normal variables with their quantile
+_HALF_NORMAL = ("normal_cv", "normal_gaps", "normal_scale_", "normal_sds", "normal_width")
 
 
 def power_sensitivity(draws: Array, log_part: Array) -> float:
@@ -58,9 +62,8 @@ def _one_sided(draws: Array, weight: Array) -> float:
     def divergence(a: Array) -> float:
         return float((width * a * np.log2(2 * a / np.maximum(both, 1e-300))).sum())
 
-    gap = float((width * (scaled - plain)).sum()) * 0.5 / np.log(2)
     scaled = np.maximum(scaled, 1e-300)
-    total = divergence(plain) + gap + divergence(scaled) - gap
+    total = divergence(plain) + divergence(scaled)  # their terms in the gap of areas cancel
     bound = float((width * both).sum())
     return float(np.sqrt(max(0.0, total) / bound)) if bound > 0 else 0.0
 
@@ -80,17 +83,13 @@ def population_log_prior(joint: LogJoint, theta: Tensor) -> Tensor:
     total = torch.zeros(len(theta), dtype=torch.float64)
     plain = joint.site_log_prior(theta)
     for name, value in values.items():
-        if name == "utilities_free" or name.startswith("z_"):
+        if name.startswith(_LEFT_OUT):
             continue
-        if name == "normal_partial":
-            continue  # correlations: even over all matrices
         if name == "normal_lapse":
             a, b = priors.lapse
             rate = beta_from_normal(value, a, b).clamp(1e-12, 1 - 1e-12)
             total = total + (a - 1) * rate.log() + (b - 1) * torch.log1p(-rate)
-        elif (
-            name.startswith("normal_") and name != "normal_means"
-        ):  # half-normal by a normal with its quantile
+        elif name.startswith(_HALF_NORMAL):
             square = half_normal_from_normal(value, 1.0).square()
             total = total - 0.5 * square.reshape(len(theta), -1).sum(-1)
         else:

@@ -13,7 +13,7 @@ from mixlogit.choice.utility import UtilityLikelihood, latent_margins
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.verdict import Check
 
-__all__ = ["rival_margins", "separation_check"]
+__all__ = ["judged", "rival_margins", "separation_check"]
 
 _LARGEST = 1_000_000  # free utilities x distinct judgements; of all judgements 20 times that
 _MATTERS = 0.05  # share of judgements from which on unbounded utilities fail a fit
@@ -66,7 +66,7 @@ def separation_check(joint: LogJoint, names: list[str]) -> Check | None:
     margin = rival_margins(likelihood, units)  # free x row x rival
     decided = margin.flatten(1).T
     told = ~torch.isnan(decided).any(-1)
-    weight = _judged(likelihood).weight.unsqueeze(-1).expand(margin.shape[1:]).flatten()
+    weight = judged(likelihood).weight.unsqueeze(-1).expand(margin.shape[1:]).flatten()
     found = _direction(decided[told], weight[told], _ties(likelihood, units))
     if found is None:
         return None
@@ -84,14 +84,14 @@ def separation_check(joint: LogJoint, names: list[str]) -> Check | None:
     )
 
 
-def _judged(likelihood: UtilityLikelihood) -> Any:
+def judged(likelihood: UtilityLikelihood) -> Any:
     """What was judged: pairs or sets, equal ones merged and weighted."""
     return likelihood.judged if isinstance(likelihood, OutcomeLikelihood) else likelihood.rows
 
 
 def _too_large(likelihood: UtilityLikelihood, free: int) -> bool:
     """Whether the linear program would be, known without its rows."""
-    n = distinct = len(_judged(likelihood).weight)
+    n = distinct = len(judged(likelihood).weight)
     if likelihood.of_item_pairs:
         distinct = min(n, free * (free + 1))  # ordered pairs of the free + 1 items
     return free * distinct > _LARGEST or free * n > 20 * _LARGEST

@@ -30,10 +30,15 @@ __all__ = [
     "GroupDesign",
     "Sampled",
     "Spec",
+    "by_draw",
     "centred",
     "class_sites",
+    "common_log_cv",
+    "common_log_mean",
     "covariate_designs",
+    "family_at",
     "group_effects",
+    "group_scale",
     "lapse_rate",
     "outcome_parameters",
     "replicates",
@@ -177,22 +182,37 @@ def strength(
     """
     log_mean = torch.zeros(draws, dtype=torch.float64)
     if not spec.anchored:
-        log_mean = pyro.sample(
-            "log_mean", dist.Normal(_real(math.log(spec.centre)), spec.priors.log_mean_sd)
-        )
+        log_mean = common_log_mean(spec)
     log_mean = _by_block(log_mean, spec)
     if effects is not None:
         log_mean = log_mean + effects[0]
-    if spec.family == "fixed":
-        return FAMILIES["fixed"](mean=log_mean.exp(), validate_args=False)
     if spec.family == "classes":
         return _classes(spec, log_mean, effects)
-    log_cv = _by_block(_half_normal("normal_cv", spec.priors.cv_scale), spec)
-    log_cv = log_cv.clamp_min(1e-300).log()
+    if spec.family == "fixed":
+        return family_at(spec, log_mean, log_mean)
+    log_cv = _by_block(common_log_cv(spec), spec)
     if effects is not None:
         log_cv = log_cv + effects[1]
-    log_mean, log_cv = torch.broadcast_tensors(log_mean, log_cv)
+    return family_at(spec, *torch.broadcast_tensors(log_mean, log_cv))
+
+
+def common_log_mean(spec: Spec) -> Tensor:
+    """Sample the log mean of the population."""
+    normal = dist.Normal(_real(math.log(spec.centre)), spec.priors.log_mean_sd)
+    x: Tensor = pyro.sample("log_mean", normal)
+    return x
+
+
+def common_log_cv(spec: Spec) -> Tensor:
+    """Sample the log cv of the population, by the site `normal_cv`."""
+    return _half_normal("normal_cv", spec.priors.cv_scale).clamp_min(1e-300).log()
+
+
+def family_at(spec: Spec, log_mean: Tensor, log_cv: Tensor) -> StrengthFamily:
+    """The family of a spec, not of classes, with given log means and log cvs."""
     mean, cv = log_mean.exp(), log_cv.clamp(-7.0, 3.0).exp()
+    if spec.family == "fixed":
+        return FAMILIES["fixed"](mean=mean, validate_args=False)
     if spec.family == "normal":
         return FAMILIES["normal"](mean=mean, sd=mean * cv, validate_args=False)
     return FAMILIES[spec.family](mean=mean, cv=cv, validate_args=False)
@@ -252,12 +272,17 @@ def group_effects(spec: Spec) -> tuple[Tensor, Tensor]:
             if isinstance(group, CovariateDesign):
                 total = total + (_covariate_effect(spec, group) if kind == "mean" else 0.0)
                 continue
-            scale = _half_normal(f"normal_scale_{kind}:{group.column}", spec.priors.group_scale)
+            scale = group_scale(spec, kind, group.column)
             z = _standard_normal(f"z_{kind}:{group.column}", (len(group.labels),))
             z = centred(z, spec, kind)
             total = total + (scale.unsqueeze(-1) * z)[..., group.level]
         totals.append(total)
     return totals[0], totals[-1] if len(totals) == 2 else torch.zeros_like(totals[0])
+
+
+def group_scale(spec: Spec, kind: str, column: str) -> Tensor:
+    """Sample the standard deviation of a group column's effects on log "mean" or log "cv"."""
+    return _half_normal(f"normal_scale_{kind}:{column}", spec.priors.group_scale)
 
 
 def centred(z: Tensor, spec: Spec, kind: str) -> Tensor:
@@ -280,7 +305,7 @@ def _covariate_effect(spec: Spec, group: CovariateDesign) -> Tensor:
     return spec.priors.group_scale * (z @ group.values.T)[..., group.level]
 
 
-def lapse_rate(spec: Spec) -> Tensor | None:
+def lapse_rate(spec: Any) -> Tensor | None:
     """Sample the lapse rate ~ Beta(a, b), `... x 1` (or `... x replicate`).
 
     Site: `normal_lapse`.
@@ -348,12 +373,26 @@ def score(name: str, likelihood: Callable[..., Tensor], spec: Spec, *sampled: An
         What was sampled.
     """
     out = Sampled(*sampled)
-    family, *others = out.arguments()
-    if len(family.batch_shape) == 1:  # a single execution of the program
-        lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
-        one = type(family)(**lifted, validate_args=False)
-        total = likelihood(one, *(x if x is None else x.unsqueeze(0) for x in others))[0]
-    else:
-        total = likelihood(family, *others)
+    total = by_draw(likelihood, *out.arguments())
     pyro.factor(name, total if spec.n_replicates is not None else total.sum(-1))
     return out
+
+
+def by_draw(
+    likelihood: Callable[..., Tensor], family: StrengthFamily, *others: Tensor | None
+) -> Tensor:
+    """A likelihood of draws at what was sampled, by a single execution of a program too.
+
+    Args:
+        likelihood: Takes a `draw x block` family and the others, gives `draw x block`.
+        family: Batch shape `draw x block`, or `block` from a single execution.
+        others: What else the likelihood takes.
+
+    Returns:
+        `draw x block`, or `block`.
+    """
+    if len(family.batch_shape) > 1:
+        return likelihood(family, *others)
+    lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
+    one = type(family)(**lifted, validate_args=False)
+    return likelihood(one, *(x if x is None else x.unsqueeze(0) for x in others))[0]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.batching import select
+from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.special import log1mexp
 from mixlogit.models.answers import Answers, answers_of
@@ -121,10 +122,7 @@ class _StrengthDraw:
             weights = self.weights[unit]
             return log_p, weights / weights.sum(-1, keepdim=True)
         own = select(self.sampled.family, self.problem.units.block[unit])
-        log_first = own.log_choice_prob(margin)[0].clamp_max(-1e-300)
-        if self.sampled.lapse is not None:
-            lapse = self.sampled.lapse[0, 0]
-            log_first = torch.log(lapse / 2 + (1 - lapse) * log_first.exp())
+        log_first = log_lapsed(own.log_choice_prob(margin), self.sampled.lapse)[0]
         log_p = torch.stack([log_first, log1mexp(log_first)]).unsqueeze(-1)
         return log_p, torch.ones(len(rows), 1, dtype=log_p.dtype)
 

@@ -7,9 +7,8 @@ import torch
 from scipy.optimize import linprog
 from torch import Tensor
 
-from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.models.parameters import Named
-from mixlogit.models.separation import rival_margins
+from mixlogit.models.separation import judged, rival_margins
 from mixlogit.models.taste_class_joint import Starts, TasteClassJoint
 from mixlogit.models.taste_class_named import Members
 from mixlogit.models.verdict import Check
@@ -57,16 +56,8 @@ def class_checks(
         empty,
         _bounded(joint, members, margin),
         _told(joint, named),
-        _different(margin, _weight(joint)),
+        _different(margin, judged(joint.classes.inner).weight),
     ]
-
-
-def _weight(joint: TasteClassJoint) -> Tensor:
-    inner: Any = joint.classes.inner
-    weight: Tensor = (
-        inner.judged.weight if isinstance(inner, OutcomeLikelihood) else inner.rows.weight
-    )
-    return weight
 
 
 def _bounded(joint: TasteClassJoint, members: Members, margin: Tensor) -> Check:

@@ -159,10 +159,13 @@ def _flat(joint: TasteClassJoint, inferred: Inferred) -> Tensor:
 
 
 def _log_evidence(joint: TasteClassJoint, inferred: Inferred) -> dict[str, Any] | None:
-    """Log marginal likelihood: classes can be named in C! ways, each with a mode of its own."""
+    """Log marginal likelihood: classes can be named in C! ways, each with a mode of its own.
+
+    Draws and normal approximation lie around one of them: `log C!` is added.
+    """
     found = inferred.evidence()
-    if found is None or found["by"] != "laplace":
-        return found
+    if found is None:
+        return None
     return {**found, "estimate": float(found["estimate"]) + math.lgamma(joint.spec.n_tastes + 1)}
 
 

@@ -9,14 +9,13 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.utility import Rows, UtilityLikelihood, latent_margins
-from mixlogit.models.held_out import at_levels, held_out_log_scores, match_votes
-from mixlogit.models.infer import infer
-from mixlogit.models.outcome_held_out import match_judgements, outcome_log_scores
+from mixlogit.models.held_out import at_levels, match_votes
+from mixlogit.models.outcome_held_out import against, match_judgements, one_for_all_scores
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_joint import TasteClassJoint
 
-__all__ = ["class_held_out", "class_log_scores", "one_for_all_scores"]
+__all__ = ["class_held_out", "class_log_scores"]
 
 _DRAWS = 64
 
@@ -36,33 +35,7 @@ def class_held_out(
     """
     score = class_log_scores(problem, joint, theta, test)
     reference = one_for_all_scores(alone, test, seed, lapse=joint.spec.lapse)
-    gain = 1000 * (score - reference)
-    plain = not isinstance(problem, OutcomeProblem)
-    return {
-        "log_score": float(score.mean()),
-        "fixed_strength": float(reference.mean()),
-        "gain_millinats": float(gain.mean()),
-        "se": float(gain.std()) / len(gain) ** 0.5,
-        "accuracy": float((score > -torch.tensor(2.0).log()).double().mean()) if plain else None,
-        "n": len(score),
-    }
-
-
-def one_for_all_scores(problem: Problem, test: Any, seed: int, *, lapse: bool = False) -> Tensor:
-    """Log predictive probability of held-out judgements under one taste and one strength.
-
-    Args:
-        problem: The data of the fit.
-        test: Held-out judgements.
-        seed: Seed.
-        lapse: Whether judgements may be made at random.
-    """
-    joint = problem.joint("fixed", lapse=lapse)
-    found = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
-    theta = found.theta.flatten(0, 1)
-    if isinstance(problem, OutcomeProblem):
-        return outcome_log_scores(problem, joint, theta, test)
-    return held_out_log_scores(problem, joint, theta, test)
+    return against(score, reference, decided=not isinstance(problem, OutcomeProblem))
 
 
 def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, test: Any) -> Tensor:
@@ -139,11 +112,11 @@ def _predicted(
         log_share: Log shares of the classes before a unit's judgements, `unit x class_`.
     """
     lapse, who = arguments[1], votes.respondent
-    rate = None if lapse is None else lapse.unsqueeze(-1)
     if not isinstance(fitted, OutcomeLikelihood) or not isinstance(votes, OutcomeLikelihood):
         strengths, log_mass = fitted.nodes_of(*arguments)
         weight = _posterior(log_mass.unsqueeze(-1), log_share)[:, who, :, 0]
         margin = latent_margins(votes.rows, arguments[2])
+        rate = None if lapse is None else lapse.unsqueeze(-1)
         log_p = log_lapsed(logsigmoid(strengths[:, who] * margin.unsqueeze(-1)), rate)
         return torch.logsumexp(log_p + weight, (0, 2))
     family, lapse, utilities, *rest = arguments
@@ -151,13 +124,10 @@ def _predicted(
     strengths, widths, log_mass = fitted.joint_nodes(family, lapse, utilities, outcome)
     log_weight = _posterior(log_mass, log_share)
     margin = votes.judged.margins(utilities, votes.pairs)
-    options = votes.model.n_options
-    options = options.unsqueeze(-1) if options.dim() else options
     parts = []
     for k, one in enumerate(widths.unbind(-1)):
-        wide = one[:, who].unsqueeze(-1)
-        log_p = votes.model.log_prob(strengths[:, who], margin, outcome, wide)
-        parts.append(log_lapsed(log_p, rate, options) + log_weight[:, who, :, k])
+        log_p = votes.each_row(strengths[:, who], one[:, who], margin, outcome, lapse)
+        parts.append(log_p + log_weight[:, who, :, k])
     return torch.logsumexp(torch.cat(parts, -1), (0, 2))
 
 

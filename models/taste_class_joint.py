@@ -12,6 +12,7 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import gradient_and_hessian, lbfgs
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_classes import share_basis, taste_classes
+from mixlogit.run import silent
 
 __all__ = [
     "Starts",
@@ -119,7 +120,7 @@ def find_class_mode(
         seed: Seed of the noise and of the choice of respondents.
         progress: Called with a stage, steps done and steps in all.
     """
-    say = progress or (lambda stage, done, total: None)
+    say = progress or silent
     generator = torch.Generator().manual_seed(seed)
     simple = joint
     if joint.spec.family != "fixed":

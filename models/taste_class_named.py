@@ -15,6 +15,7 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.sites import CovariateDesign, covariate_designs
 from mixlogit.models.taste_class_joint import TasteClassJoint
 from mixlogit.models.taste_classes import SLOPES, covariate_slopes, share_basis, share_scale
+from mixlogit.models.thin import thinned
 
 __all__ = ["Members", "class_members", "membership_table", "named_classes", "tastes_record"]
 
@@ -109,8 +110,7 @@ def class_members(joint: TasteClassJoint, theta: Tensor) -> Members:
         theta: Draws, `draw x 1 x parameter`; thinned to as many as memory allows.
     """
     per_draw = 25 * joint.classes.n_classes * joint.classes.n_respondents
-    kept = max(4, min(_DRAWS, _NODES // per_draw, len(theta)))
-    theta = theta[torch.linspace(0, len(theta) - 1, kept).round().long()]
+    theta = theta[thinned(len(theta), max(4, min(_DRAWS, _NODES // per_draw)))]
     total: Any = 0.0
     strengths, weights = [], []
     with torch.no_grad():
@@ -118,7 +118,7 @@ def class_members(joint: TasteClassJoint, theta: Tensor) -> Members:
             sampled: Any = joint.sampled(one)
             parts = [part.posterior_nodes(sampled) for part in joint.classes.parts()]
             b, log_weight = (torch.cat(each, 1) for each in zip(*parts, strict=True))
-            weight = log_weight.exp() / kept  # class_ x unit x node
+            weight = log_weight.exp() / len(theta)  # class_ x unit x node
             total = total + weight.sum(-1).T
             strengths.append(b.transpose(0, 1).flatten(1))
             weights.append(weight.transpose(0, 1).flatten(1))
@@ -133,17 +133,8 @@ def membership_table(problem: Problem, members: Members) -> pd.DataFrame:
         problem: The data.
         members: From `class_members`.
     """
-    units = problem.units
-    assert problem.data.respondent is not None
-    assert units.respondent is not None
-    names = problem.data.respondent.labels
-    columns: dict[str, Any] = {"respondent": [names[code] for code in units.respondent.tolist()]}
-    for k, group in enumerate(problem.spec.groups):
-        if isinstance(group, CovariateDesign):
-            continue
-        level = units.level[units.block, k].tolist()
-        columns[group.column] = [group.labels[code] for code in level]
-    columns["n"] = torch.bincount(units.of_comparison, minlength=len(units.block)).numpy()
+    columns: dict[str, Any] = {"respondent": problem.unit_respondents(), **problem.unit_groups()}
+    columns["n"] = problem.unit_sizes.numpy()
     columns["class_"] = (members.probability.argmax(-1) + 1).numpy()
     for c, probability in enumerate(members.probability.T):
         columns[f"p[{c + 1}]"] = probability.numpy()

@@ -43,22 +43,14 @@ def taste_classes(likelihood: Any, spec: Spec) -> Classified:
         dist.Normal(zero, spec.priors.utility_sd).expand(shape).to_event(2),
     )
     values = free if spec.utility_basis is None else free @ spec.utility_basis
-    family = sites.strength(spec, None, values.shape[:-2])
     sampled = Classified(
-        family,
+        sites.strength(spec, None, values.shape[:-2]),
         sites.lapse_rate(spec),
         values,
         sites.outcome_parameters(spec),
         _log_shares(spec),
     )
-    if len(family.batch_shape) == 1:  # a single execution of the program
-        lifted = {key: value.unsqueeze(0) for key, value in family.parameters.items()}
-        one = type(family)(**lifted, validate_args=False)
-        others = (x if x is None else x.unsqueeze(0) for x in sampled[1:])
-        total = likelihood(one, *others)[0]
-    else:
-        total = likelihood(*sampled)
-    pyro.factor("panels", total.sum(-1))
+    pyro.factor("panels", sites.by_draw(likelihood, *sampled).sum(-1))
     return sampled
 
 

@@ -36,6 +36,7 @@ from mixlogit.run import peak_memory_mb
 __all__ = ["TasteJoint", "find_taste_mode", "fit_tastes"]
 
 _AXES = {"threshold": "level", "class_strength": "class_", "class_share": "class_"}
+_AXES |= {"context": "context", "strength_effect": "covariate"}
 _KEPT = 50  # draws of a chain whose log-likelihoods are kept
 _TABLES = 16  # draws of the population that individual tastes are averaged over
 
@@ -49,7 +50,8 @@ class TasteJoint(LogJoint):
         self.simulated: SimulatedLikelihood = problem.likelihood()
         alone = problem.alone.spec
         classes = alone.n_classes, alone.contrarians
-        own: Any = TasteSpec(problem.design, problem.rms, problem.priors, problem.model, *classes)
+        shared = problem.design, problem.rms, problem.priors, problem.model
+        own: Any = TasteSpec(*shared, *classes, problem.shifts, problem.lapse)
         program: Any = random_tastes
         super().__init__(program, TasteFactor(self.simulated), own, 32)
         self.mode = torch.zeros(1, self.size, dtype=torch.float64)
@@ -137,11 +139,14 @@ def fit_tastes(problem: TasteProblem, sampler: Sampler) -> Posterior:
     tree = make_tree(problem, "tastes", inferred, both, log_likelihood, looked)
     record = {
         **_about(problem),
+        "groups": _groups(problem, named),
         "elpd": elpd(tree, panel=problem.panel),
         "elpd_vote": looked.vote_record(),
         "identified": looked.identified.to_dict(),
         "log_evidence": inferred.evidence(),
-        "parameters": {name: summarise(value) for name, value in named.items()},
+        "parameters": {
+            name: summarise(value) for name, value in named.items() if not name.startswith("mean:")
+        },
         "evidence": None if weighed is None else {"log_bayes_factor_taste": weighed},
         "checks": [check.to_dict() for check in checks],
         "verdict": _verdict(problem, weighed).to_dict(),
@@ -179,11 +184,10 @@ def _about(problem: TasteProblem) -> dict[str, Any]:
     return {
         "family": problem.family,
         "panel": problem.panel,
-        "lapse": False,
+        "lapse": problem.lapse,
         "random": dict(problem.design.random),
         "correlated": problem.design.correlated,
         "n": data_card(problem.data)["n"],
-        "groups": {},
         "tastes": {"draws": problem.random.draws, "sampling": problem.random.sampling},
     }
 
@@ -215,7 +219,7 @@ def _checks(
         )
     )
     if not any(family.endswith("lognormal") for family in problem.design.families):
-        alone = problem.alone.joint(problem.family)
+        alone = problem.alone.joint(problem.family, lapse=problem.lapse)
         separable = separation_check(alone, list(problem.design.features))
         checks += [] if separable is None else [separable]
     psi = joint.psi(joint.mode).detach()[0]
@@ -241,7 +245,7 @@ def _trimmed(values: np.ndarray) -> np.ndarray:
 
 def _evidence(problem: TasteProblem, inferred: Inferred, seed: int) -> float:
     """Log Bayes factor of random tastes against one taste for all, strength as in the fit."""
-    joint = problem.alone.joint(problem.family)
+    joint = problem.alone.joint(problem.family, lapse=problem.lapse)
     other = infer(joint, chains=1, draws=500, seed=seed, method="evidence")
     return float(inferred.log_evidence[0] - other.log_evidence[0])
 
@@ -292,18 +296,29 @@ def _log_likelihood(problem: TasteProblem, joint: TasteJoint, theta: Tensor) -> 
     return each.view(theta.shape[0], len(kept), -1).to(torch.float32).numpy()
 
 
+def _groups(problem: TasteProblem, named: dict[str, np.ndarray]) -> dict[str, Any]:
+    """`{column: {label: {"mean": summary}}}` of strength."""
+    return {
+        column: {x: {"mean": summarise(named[f"mean:{column}[{x}]"])} for x in labels}
+        for column, labels in problem.shifts.groups.items()
+    }
+
+
 def _with_axes(named: dict[str, np.ndarray]) -> Named:
     """`mean[price]`, `mean[time]`, ... as one variable `taste_mean` with an axis of its own."""
     parts: dict[str, dict[str, np.ndarray]] = {}
     values: dict[str, np.ndarray] = {}
     for name, value in named.items():
-        found = re.fullmatch(r"(\w+)\[(.*)\]", name)
+        found = re.fullmatch(r"(\w+|mean:.*?)\[(.*)\]", name)
         if found is None:
             values[name] = value
         else:
             parts.setdefault(found[1], {})[found[2]] = value
-    kinds = {kind: kind if kind in _AXES else f"taste_{kind}" for kind in parts}
-    axes = {kind: _AXES.get(kind, f"{kind}_of") for kind in parts}
+    of_groups = {kind: kind.removeprefix("mean:") for kind in parts if ":" in kind}
+    known = _AXES | of_groups
+    kinds = {kind: kind if kind in known else f"taste_{kind}" for kind in parts}
+    kinds |= {"context": "context_effect"}
+    axes = {kind: known.get(kind, f"{kind}_of") for kind in parts}
     values |= {kinds[kind]: np.stack(list(each.values()), -1) for kind, each in parts.items()}
     dims: dict[str, tuple[str, ...]] = {kinds[kind]: (axes[kind],) for kind in parts}
     return Named(values, dims, {axes[kind]: list(each) for kind, each in parts.items()})

@@ -12,9 +12,8 @@ from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.data import ChoiceSets
 from mixlogit.errors import UsageError
 from mixlogit.models.held_out import recode
-from mixlogit.models.taste_class_held_out import one_for_all_scores
+from mixlogit.models.outcome_held_out import against, one_for_all_scores
 from mixlogit.models.taste_problem import TasteProblem
-from mixlogit.models.taste_rows import choice_rows
 
 __all__ = ["taste_held_out", "taste_log_scores"]
 
@@ -54,9 +53,8 @@ def taste_log_scores(
     population = normal_points(1, simulated.draws, design.n_latent, "sobol", 1)
     z = torch.cat([simulated.z, population.repeat(1, design.copies, 1)])
     covariates = _covariates(problem, test)
-    rows = choice_rows(test, problem.model)
     largest = max(1, 1_000_000 // z.shape[1])
-    blocks = make_blocks(*rows[:4], largest, rows.gaps)
+    blocks = make_blocks(problem.rows_of(test), torch.arange(len(test)), largest)
     chosen = psi[torch.linspace(0, len(psi) - 1, min(_DRAWS, len(psi))).round().long()]
     chance = torch.zeros(len(unit), dtype=torch.float64)
     log_even = torch.full((1, z.shape[1]), -math.log(simulated.draws), dtype=torch.float64)
@@ -89,16 +87,9 @@ def taste_held_out(
         seed: Seed of the fit of one taste for all.
     """
     score = taste_log_scores(problem, simulated, psi, test)
-    reference = one_for_all_scores(problem.alone, test, seed)
-    gain = 1000 * (score - reference)
-    return {
-        "log_score": float(score.mean()),
-        "n": len(score),
-        "accuracy": None,
-        "fixed_strength": float(reference.mean()),
-        "gain_millinats": float(gain.mean()),
-        "se": float(gain.std()) / len(gain) ** 0.5,
-    }
+    joined = problem.alone.like_fitted(test)
+    reference = one_for_all_scores(problem.alone, joined, seed, lapse=problem.lapse)
+    return against(score, reference, decided=False)
 
 
 def _covariates(problem: TasteProblem, test: Any) -> Tensor | None:

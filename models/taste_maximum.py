@@ -1,22 +1,23 @@
 """Maximum simulated likelihood of random tastes."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from mixlogit.choice.panel_sets import Moments
+from mixlogit.choice.panel_sets import Moments, make_blocks
 from mixlogit.choice.simulated import Evaluation, SimulatedLikelihood
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models.taste_problem import TasteProblem
+from mixlogit.models.taste_rows import choice_rows
 from mixlogit.models.verdict import Check
 
 __all__ = [
     "TasteMaximum",
     "climb",
+    "counts",
     "maximum_of_tastes",
     "spread_check",
     "start_values",
@@ -28,8 +29,8 @@ _SEEDS = 4  # other sets of draws that the simulation error is taken from
 _LIMIT = 2.0  # nats of simulation error of the log-likelihood
 _CERTAIN = 1e-3  # nats a judgement; nearer to 0 coefficients grow without end
 _FEW = 10.0  # effective draws of a respondent
-
-Penalty = Callable[[Tensor], Tensor]
+_WIDTH, _EXPONENT, _LAPSE = 0.3, 0.5, -3.0  # where sd, exponent and log odds of a lapse begin
+_ELEMENTS = 1_000_000  # sets x alternatives of a block
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +58,9 @@ def _one_taste(problem: TasteProblem) -> Tensor:
 
     By Newton's method; steps of bounded length, shortened until the likelihood grows.
     """
-    blocks, design = problem.blocks(), problem.design
-    n, more = len(design.features), len(design.outcome)
+    rows = choice_rows(problem.data, problem.model)
+    blocks, n = make_blocks(rows, problem.unit_of_judgement, _ELEMENTS), len(problem.rms)
+    more = 0 if problem.model is None else problem.model.n_thresholds
     start = 0.5 * torch.arange(1, more + 1, dtype=torch.float64)
     weights = torch.cat([torch.zeros(n, dtype=torch.float64), start])
     limit = torch.cat([5.0 / problem.rms, torch.ones(more, dtype=torch.float64)])
@@ -97,7 +99,7 @@ def start_values(problem: TasteProblem) -> Tensor:
     Signs of lognormal coefficients are as asked, whatever the logit says.
     """
     design, logit = problem.design, _one_taste(problem)
-    means, entries, effects, strength, outcome = design.parts(
+    means, entries, effects, width, strength, outcome = design.parts(
         torch.zeros(design.size, dtype=torch.float64)
     )
     for k, family in enumerate(design.families):
@@ -113,8 +115,14 @@ def start_values(problem: TasteProblem) -> Tensor:
         entries[i] = size if design.own(i) else factor * size
     if design.strength is not None:
         strength[:] = torch.tensor(design.strength.start, dtype=torch.float64)
-    outcome[:] = logit[len(means) :]
-    return torch.cat([means, entries, effects, strength, outcome])
+    width[:] = _WIDTH
+    thresholds = logit[len(means) :]
+    outcome[: len(thresholds)] = thresholds
+    if design.exponent:
+        outcome[len(thresholds)] = _EXPONENT
+    if problem.lapse:
+        outcome[-1] = _LAPSE
+    return torch.cat([means, entries, effects, width, strength, outcome])
 
 
 def climb(

@@ -1,5 +1,6 @@
 """How much respondents differ where tastes do: measures over new respondents at each draw."""
 
+import math
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +14,7 @@ __all__ = ["pooled", "taste_measures"]
 _DRAWS, _ROWS, _POINTS = 64, 100, 400
 
 
-class _TasteDraw(Protocol):
+class _Population(Protocol):
     """One draw of a population of tastes."""
 
     def people(
@@ -53,7 +54,7 @@ def taste_measures(predictor: Predictor, seed: int) -> dict[str, Tensor]:
     with torch.no_grad():
         for place in thinned(len(predictor), _DRAWS).tolist():
             one: Any = predictor.at(place)
-            draw: _TasteDraw = one
+            draw: _Population = one
             out.append((*_of_people(*draw.people(rows, _POINTS, generator)), *draw.individual()))
     return dict(zip(names, torch.tensor(out, dtype=torch.float64).T, strict=True))
 
@@ -73,7 +74,7 @@ def _of_people(p: Tensor, other: Tensor, margin: Tensor) -> tuple[float, ...]:
         best = torch.nn.functional.one_hot(margin.argmin(1), margin.shape[1])
         minority = 1 - best.double().mean(1).amax(-1)
     divergence = torch.xlogy(p, p) - torch.xlogy(p, mean.unsqueeze(-1))
-    cost = float(divergence.sum(0).mean()) / float(torch.tensor(2.0).log())
+    cost = float(divergence.sum(0).mean()) / math.log(2)
     share = min(1.0, max(0.0, shared / variance)) if variance > 0 else 0.0
     return variance / possible, share, float(minority.mean()), cost
 

@@ -16,7 +16,9 @@ def named_tastes(problem: TasteProblem, psi: Tensor) -> tuple[list[str], Tensor]
     `mean[k]` and `sd[k]` of each coefficient over respondents (at average covariates, if there
     are any); of lognormal ones also `log_mean[k]` and `log_sd[k]`; `correlation[k,l]` of the
     linear predictors; `effect[x,k]`, the change of a mean (of a lognormal one: of its log) a unit
-    of the covariate; `cv` and more of strength; parameters of ties or grades.
+    of the covariate; `cv` and more of strength; parameters of ties or grades; `context[z]` and
+    `strength_effect[x]`, changes of log strength a unit of each; `mean:COLUMN[label]`, mean
+    strength of a group; `lapse`.
 
     Args:
         problem: The data.
@@ -26,9 +28,13 @@ def named_tastes(problem: TasteProblem, psi: Tensor) -> tuple[list[str], Tensor]
         Names, and values `draw x name`.
     """
     parts = [*_moments(problem, psi), *_effects(problem, psi), *_strength(problem, psi)]
-    outcome = problem.design.parts(psi)[4]
+    outcome, slopes, lapse = problem.judging(psi)
     if problem.model is not None:
-        parts += _labelled(*outcome_values(problem.model, outcome))
+        flat = torch.cat([outcome, problem.design.parts(psi)[3]], -1)
+        parts += _labelled(*outcome_values(problem.model, flat))
+    parts += problem.shifts.named(slopes)
+    if problem.lapse:
+        parts.append(("lapse", torch.sigmoid(lapse[:, 0])))
     names, values = zip(*parts, strict=True)
     return list(names), torch.stack(values, -1)
 
@@ -80,7 +86,7 @@ def _strength(problem: TasteProblem, psi: Tensor) -> list[Part]:
     strength = problem.design.strength
     if strength is None:
         return []
-    family = strength.population(problem.design.parts(psi)[3])
+    family = strength.population(problem.design.parts(psi)[4])
     found = {name: value for name, value in spread_values(family).items() if name != "sd"}
     out = list(found.items())
     if family.atoms is not None:

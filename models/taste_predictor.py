@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.choice.tastes import TasteDesign
 from mixlogit.data import ChoiceSets
@@ -62,7 +63,7 @@ class TastePredictor:
         if isinstance(problem.data, ChoiceSets):
             features, _, mask = padded_sets(problem.data)
         some = psi[thinned(len(psi), _AVERAGED)]
-        average: list[Any] = [_average(problem.design, one) for one in some]
+        average: list[Any] = [_average(problem, one) for one in some]
         answers = possible_answers(problem, problem.model, average)
         return cls(problem, simulated, psi, answers, features, mask)
 
@@ -73,16 +74,18 @@ class TastePredictor:
     def at(self, place: int) -> "_TasteDraw":
         """The draw at a place."""
         psi = self.psi[place]
-        size = self.answers.sizes(self.answers.margins(_average(self.problem.design, psi)))
+        size = self.answers.sizes(self.answers.margins(_average(self.problem, psi)))
         weights = self.simulated.weights(psi)
         simulated = self.simulated
         value = self.problem.design.at(psi, simulated.z, simulated.covariates).value
         return _TasteDraw(self, psi, value, weights, size)
 
 
-def _average(design: TasteDesign, psi: Tensor) -> Sampled:
-    """The mean taste of the population."""
-    mean = _population(design, psi).mean(0, keepdim=True)
+def _average(problem: TasteProblem, psi: Tensor) -> Sampled:
+    """The mean taste of the population, with the slopes of strength in the context of pairs."""
+    mean = _population(problem.design, psi).mean(0, keepdim=True)
+    if not isinstance(problem.data, ChoiceSets):
+        mean = torch.cat([mean, problem.judging(psi)[1].unsqueeze(0)], -1)
     return Sampled(None, None, mean)  # type: ignore[arg-type]  # margins need utilities alone
 
 
@@ -178,6 +181,10 @@ class _TasteDraw:
     def _margins(self, rows: Tensor, value: Tensor) -> Tensor:
         """`row x node`, of sets `row x alternative x node`, from `row x node x feature`."""
         x = self.of.features[rows]
+        if self.of.problem.context_values is not None:
+            slopes = self.of.problem.judging(self.psi)[1]
+            factor = (self.of.problem.context_values[rows] @ slopes).exp()
+            x = x * factor.view(-1, *[1] * (x.dim() - 1))
         value = value[..., : x.shape[-1]]
         if self.of.mask is None:
             return (value @ x.unsqueeze(-1)).squeeze(-1)
@@ -187,40 +194,38 @@ class _TasteDraw:
 
     def _log_prob(self, rows: Tensor, value: Tensor) -> Tensor:
         """Log probability of every answer: `answer x row x node`."""
-        margin = self._margins(rows, value)
+        margin, lapse = self._margins(rows, value), None
+        if self.of.problem.lapse:
+            lapse = torch.sigmoid(self.of.problem.judging(self.psi)[2])
         if self.of.mask is None:
-            return self._of_pairs(margin)
-        return torch.log_softmax(-margin, 1).movedim(1, 0)
+            options: Any = 2 if self.of.answers.model is None else self.of.answers.model.n_options
+            return log_lapsed(self._of_pairs(margin, value), lapse, options)
+        there = torch.isfinite(self.of.mask[rows]).T.unsqueeze(-1)
+        chosen = log_lapsed(torch.log_softmax(-margin, 1).movedim(1, 0), lapse, there.sum(0))
+        return torch.where(there, chosen, -torch.inf)
 
-    def _of_pairs(self, margin: Tensor) -> Tensor:
+    def _of_pairs(self, margin: Tensor, value: Tensor) -> Tensor:
         """Log probability of every answer to pairs, by the model of ties or grades if any."""
-        answers = self.of.answers
+        answers, problem = self.of.answers, self.of.problem
         if answers.model is None:
             return torch.stack([logsigmoid(margin), logsigmoid(-margin)])
-        outcome = self.of.problem.design.parts(self.psi)[4].unsqueeze(0)
-        none, parts = margin.new_zeros(1, 1, 1), []
+        outcome = problem.judging(self.psi)[0].unsqueeze(0)
+        width, log_factor = problem.width, margin.new_zeros(1, 1, 1)
+        if width is not None:
+            log_factor = width.log_factor(value).squeeze(-1).unsqueeze(0)
+        parts = []
         for side, level in zip(
             answers.direction[:, 0].tolist(), answers.level.tolist(), strict=True
         ):
             one = replace(answers.model, level=torch.full((len(margin),), level))
             signed = (margin if side >= 0 else -margin).unsqueeze(0)
-            parts.append(one.at(signed, outcome, none)[0])
+            parts.append(one.at(signed, outcome, log_factor)[0])
         return torch.stack(parts)
 
     def people(
         self, rows: Tensor, points: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities of answers of new respondents, and with other strengths.
-
-        Args:
-            rows: Judgements.
-            points: How many respondents.
-            generator: Source of randomness.
-
-        Returns:
-            Probabilities `answer x row x point`; those of people of the same tastes with other
-            strengths; and the margins, `row x point` (of sets `row x alternative x point`).
-        """
+        """Answers of new respondents, and with other strengths, as of latent classes."""
         design = self.of.problem.design
         z = torch.randn(1, points, design.n_latent, generator=generator, dtype=torch.float64)
         value = _drawn(design, self.psi, z, None, generator).expand(len(rows), -1, -1)

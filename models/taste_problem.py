@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from mixlogit.choice.outcomes import TieModel
-from mixlogit.choice.panel_sets import Block, make_blocks
+from mixlogit.choice.panel_sets import Block, ChoiceRows, make_blocks
 from mixlogit.choice.simulated import Sampling, SimulatedLikelihood
 from mixlogit.choice.taste_strength import taste_strength
+from mixlogit.choice.taste_width import TasteWidth
 from mixlogit.choice.tastes import TasteDesign, parse_random
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
@@ -20,7 +21,8 @@ from mixlogit.models.outcome_parameters import outcome_names
 from mixlogit.models.outcome_problem import OutcomeProblem, make_problem, within_rms
 from mixlogit.models.priors import Priors
 from mixlogit.models.problem import Problem
-from mixlogit.models.taste_rows import choice_rows
+from mixlogit.models.taste_rows import judged_rows, taste_width
+from mixlogit.models.taste_shifts import StrengthShifts
 from mixlogit.models.units import Units
 
 __all__ = ["Random", "RandomTastes", "TasteProblem", "refuse_with_tastes"]
@@ -86,6 +88,7 @@ class TasteProblem:
         seed: Seed of the draws.
         alone: The same data with one taste for all, under the same priors of its coefficients.
         people: Covariates of respondents, which taste means are linear in.
+        lapse: Whether judgements may be made at random.
     """
 
     data: Any
@@ -94,6 +97,7 @@ class TasteProblem:
     seed: int
     alone: Problem
     people: CovariateMatrix | None = None
+    lapse: bool = False
 
     @classmethod
     def of(
@@ -105,6 +109,8 @@ class TasteProblem:
         *,
         priors: Priors | None = None,
         covariates: Covariates | None = None,
+        strength_covariates: Covariates | None = None,
+        lapse: bool = False,
         **options: Any,
     ) -> "TasteProblem":
         """Check what was asked for.
@@ -115,29 +121,39 @@ class TasteProblem:
             family: Strength family.
             seed: Seed of the draws.
             priors: The priors.
-            covariates: Covariates of respondents.
-            **options: `ties`, `n_classes` and `contrarians`, as for `make_problem`.
+            covariates: Covariates of respondents, on taste means.
+            strength_covariates: Covariates of respondents, on mean strength.
+            lapse: Whether judgements may be made at random.
+            **options: `ties`, `width`, `by`, `context`, `n_classes` and `contrarians`, as for
+                `make_problem`.
 
         Raises:
             UsageError: Data without features, or what cannot be joined.
         """
         if data.features is None:
             raise UsageError("Random tastes need features: name their columns with --features.")
-        alone = make_problem(data, priors=priors, **options)
+        alone = make_problem(data, priors=priors, covariates=strength_covariates, **options)
         people = None if covariates is None else covariates.matrix()
         strength = taste_strength(family, alone.spec.n_classes, contrarians=alone.spec.contrarians)
-        asked, model = RandomTastes.of(random), _tie_model(alone)
+        asked, model = RandomTastes.of(random), _tie_model(alone, family)
+        if options.get("width", "shared") == "strength" and (model is None or not model.exponent):
+            raise UsageError(
+                "--width strength needs a strength that differs and is positive: name --family "
+                "lognormal, gamma or classes."
+            )
         design = TasteDesign(
             tuple(data.feature_names),
             asked.families,
             asked.correlated,
             strength,
             () if people is None else people.names,
-            () if model is None else outcome_names(model),
+            _names_of_judging(alone, model, lapse=lapse),
+            exponent=model is not None and model.exponent,
+            widths=model is not None and model.widths,
         )
         if people is not None and not design.drawn:
             raise UsageError("A taste formula moves random coefficients. Name some by --random.")
-        made = cls(data, design, asked, seed, alone, people)
+        made = cls(data, design, asked, seed, alone, people, lapse)
         basis = torch.diag(1.0 / made.rms)
         alone.spec = replace(alone.spec, utility_basis=basis)
         return made
@@ -155,7 +171,28 @@ class TasteProblem:
     @cached_property
     def model(self) -> TieModel | None:
         """How ties or grades are modelled; None for choices and half votes."""
-        return _tie_model(self.alone)
+        return _tie_model(self.alone, self.family)
+
+    @cached_property
+    def width(self) -> TasteWidth | None:
+        """How zones of indifference differ between respondents; None where all share them."""
+        return taste_width(len(self.design.features), self.model)
+
+    @cached_property
+    def shifts(self) -> StrengthShifts:
+        """What moves strength."""
+        return StrengthShifts.of(self.alone)
+
+    def judging(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Parameters of ties or grades, slopes of log strength, log odds of a lapse if any.
+
+        Args:
+            psi: `... x parameter`.
+        """
+        tail = self.design.parts(psi)[-1]
+        lapse, slopes = int(self.lapse), len(self.shifts.names)
+        first, second, third = tail.split([tail.shape[-1] - slopes - lapse, slopes, lapse], -1)
+        return first, second, third
 
     @cached_property
     def panel(self) -> bool:
@@ -190,9 +227,10 @@ class TasteProblem:
         """Group columns of the fit: none."""
         return ()
 
-    @property
-    def context_values(self) -> None:
-        """Covariates of comparisons: none."""
+    @cached_property
+    def context_values(self) -> Tensor | None:
+        """What log strength is linear in, `judgement x slope`; None without."""
+        return self.shifts.values(self.data)
 
     def unit_labels(self) -> list[str]:
         """Names of the respondents in the order of the likelihood."""
@@ -200,14 +238,17 @@ class TasteProblem:
 
     def blocks(self) -> list[Block]:
         """The choices by respondent; without respondents each judgement is its own."""
-        rows = choice_rows(self.data, self.model)
-        who = self.unit_of_judgement
-        gaps = rows.gaps
-        if gaps is not None:
-            counts = torch.zeros(int(who.max()) + 1, gaps[0].shape[1], dtype=torch.float64)
-            gaps = counts.index_add(0, who, gaps[0]), gaps[1]
         largest = max(1, _ELEMENTS // (self.random.draws * self.design.copies))
-        return make_blocks(*rows[:3], who[rows.judgement], largest, gaps)
+        return make_blocks(self.rows_of(self.data), self.unit_of_judgement, largest)
+
+    def rows_of(self, data: Comparisons | ChoiceSets) -> ChoiceRows:
+        """The choices that judgements consist of.
+
+        Args:
+            data: Judgements with the features of the fit.
+        """
+        context = self.context_values if data is self.data else self.shifts.values(data)
+        return judged_rows(data, self.model, context=context, lapse=self.lapse)
 
     @cached_property
     def unit_of_judgement(self) -> Tensor:
@@ -249,10 +290,22 @@ class TasteProblem:
         return [self.data.respondent.labels[code] for code in seen]
 
 
-def _tie_model(problem: Problem) -> TieModel | None:
-    """The model of ties or grades of a problem, with widths that all share."""
+def _tie_model(problem: Problem, family: str) -> TieModel | None:
+    """The model of ties or grades of a problem with a family of strength."""
     if not isinstance(problem, OutcomeProblem) or isinstance(problem.data, ChoiceSets):
         return None
-    model = problem.joint("fixed").spec.outcome
+    model = problem.joint(family).spec.outcome
     assert isinstance(model, TieModel)
     return model
+
+
+def _names_of_judging(alone: Problem, model: TieModel | None, *, lapse: bool) -> tuple[str, ...]:
+    """Names of the parameters of ties or grades, of what moves strength, and of lapses."""
+    names = () if model is None else outcome_names(model)
+    exponent = ("width exponent",) if model is not None and model.exponent else ()
+    return (
+        *names,
+        *exponent,
+        *StrengthShifts.of(alone).names,
+        *(("log odds of a lapse",) if lapse else ()),
+    )

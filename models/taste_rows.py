@@ -7,44 +7,77 @@ between two thresholds, `sigmoid(s - low) - sigmoid(s - high)`, is
 depends on the thresholds alone.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from mixlogit.choice.outcomes import Davidson, Ordered, TieModel
+from mixlogit.choice.panel_sets import ChoiceRows
+from mixlogit.choice.taste_width import TasteWidth
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.models.outcome_problem import oriented, padded_sets
 from mixlogit.models.units import signed_rows
 
-__all__ = ["ChoiceRows", "choice_rows"]
+__all__ = ["choice_rows", "judged_rows", "taste_width"]
 
 
-class ChoiceRows(NamedTuple):
-    """Choices, one row each.
+def judged_rows(
+    data: Comparisons | ChoiceSets,
+    model: TieModel | None,
+    *,
+    context: Tensor | None = None,
+    lapse: bool = False,
+) -> ChoiceRows:
+    """The choices that judgements consist of, with contexts, lapses and widths.
 
-    Attributes:
-        features: Chosen minus others, `row x other x coefficient`.
-        mask: 0 where there is another alternative, -inf where not: `row x other`.
-        weight: `row`-vector.
-        judgement: Judgement of each row, a `row`-vector.
-        gaps: `judgement x gap` and `gap x coefficient`, as `Block` has them by respondent; None
-            without grades.
+    Args:
+        data: Judgements with features.
+        model: How ties or grades are modelled; None: ties are half votes.
+        context: `judgement x covariate`: log strength is linear in it; None without.
+        lapse: Whether judgements may be made at random.
     """
+    judged = lapse or context is not None
+    rows = choice_rows(data, model, side_by_side=judged)
+    assert data.features is not None
+    options = _options(data, model) if lapse else None
+    width = taste_width(data.features.shape[1], model)
+    n_scaled = data.features.shape[1]
+    return replace(rows, n_scaled=n_scaled, context=context, options=options, width=width)
 
-    features: Tensor
-    mask: Tensor
-    weight: Tensor
-    judgement: Tensor
-    gaps: tuple[Tensor, Tensor] | None = None
+
+def _options(data: Comparisons | ChoiceSets, model: TieModel | None) -> Tensor:
+    """How many outcomes a random answer chooses from, a `judgement`-vector."""
+    if isinstance(data, ChoiceSets):
+        return data.sizes.to(torch.float64)
+    options = torch.tensor(2.0, dtype=torch.float64) if model is None else model.n_options
+    return options.expand(len(data))
 
 
-def choice_rows(data: Comparisons | ChoiceSets, model: TieModel | None) -> ChoiceRows:
+def taste_width(n_features: int, model: TieModel | None) -> TasteWidth | None:
+    """How thresholds differ between respondents; None where all share them.
+
+    Args:
+        n_features: How many tastes.
+        model: How ties or grades are modelled; None: they are not.
+    """
+    if model is None or not (model.exponent or model.widths):
+        return None
+    odds = isinstance(model, Davidson)
+    return TasteWidth(
+        n_features, model.n_thresholds, exponent=model.exponent, own=model.widths, odds=odds
+    )
+
+
+def choice_rows(
+    data: Comparisons | ChoiceSets, model: TieModel | None, *, side_by_side: bool = False
+) -> ChoiceRows:
     """The choices that judgements consist of.
 
     Args:
         data: Judgements with features.
         model: How ties or grades are modelled; None: ties are half votes.
+        side_by_side: Whether all grades are to be two choices, one after the other.
     """
     n = len(data)
     weight = torch.ones(n, dtype=torch.float64) if data.weight is None else data.weight
@@ -64,7 +97,7 @@ def choice_rows(data: Comparisons | ChoiceSets, model: TieModel | None) -> Choic
     if isinstance(model, Davidson):
         return _davidson(features, level, weight)
     assert isinstance(model, Ordered)
-    return _ordered(features, level, weight, model)
+    return _ordered(features, level, weight, model, side_by_side=side_by_side)
 
 
 def _pairs(features: Tensor, weight: Tensor, judgement: Tensor) -> ChoiceRows:
@@ -86,7 +119,9 @@ def _davidson(features: Tensor, level: Tensor, weight: Tensor) -> ChoiceRows:
     return ChoiceRows(chosen.unsqueeze(1) - others, mask, weight, torch.arange(len(features)))
 
 
-def _ordered(features: Tensor, level: Tensor, weight: Tensor, model: Ordered) -> ChoiceRows:
+def _ordered(
+    features: Tensor, level: Tensor, weight: Tensor, model: Ordered, *, side_by_side: bool
+) -> ChoiceRows:
     """`s > low`, and `s < high` of all levels but the highest."""
     n, size = len(features), model.n_thresholds
     cuts = torch.eye(size, dtype=torch.float64)
@@ -101,9 +136,24 @@ def _ordered(features: Tensor, level: Tensor, weight: Tensor, model: Ordered) ->
     below = torch.cat([-features[inside], high], -1)
     judgement = torch.cat([torch.arange(n), inside])
     rows = _pairs(torch.cat([above, below]), weight[judgement], judgement)
+    if side_by_side:
+        rows = _side_by_side(rows, n)
+        weight = torch.ones_like(weight)
     least = 0 if model.ties else 1
     kinds = torch.arange(least, top)
     lows = torch.where((kinds == 0).unsqueeze(-1), -cuts[0], cuts[(kinds - 1).clamp_min(0)])
     none = torch.zeros(len(kinds), features.shape[-1], dtype=torch.float64)
     counts = (level.unsqueeze(-1) == kinds).to(torch.float64) * weight.unsqueeze(-1)
-    return rows._replace(gaps=(counts, torch.cat([none, cuts[kinds] - lows], -1)))
+    return replace(rows, gaps=(counts, torch.cat([none, cuts[kinds] - lows], -1)))
+
+
+def _side_by_side(rows: ChoiceRows, n: int) -> ChoiceRows:
+    """Two choices of each judgement one after the other, the second one of some without others."""
+    features = rows.features.new_zeros(n, 2, *rows.features.shape[1:])
+    mask = rows.mask.new_full((n, 2, rows.mask.shape[1]), -torch.inf)
+    weight = rows.weight[:n].repeat_interleave(2)
+    for place, part in enumerate((slice(n), slice(n, None))):
+        features[rows.judgement[part], place] = rows.features[part]
+        mask[rows.judgement[part], place] = rows.mask[part]
+    judgement = torch.arange(n).repeat_interleave(2)
+    return ChoiceRows(features.flatten(0, 1), mask.flatten(0, 1), weight, judgement)

@@ -20,7 +20,6 @@ from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import Mode
 from mixlogit.models.random_tastes import TasteSpec, random_tastes
 from mixlogit.models.taste_problem import TasteProblem
-from mixlogit.models.taste_rows import choice_rows
 
 __all__ = ["infer_by_svi"]
 
@@ -116,13 +115,22 @@ def infer_by_svi(
         location = guide.location.detach().unsqueeze(0)
         curvature = -torch.cholesky_inverse(guide.tril()).unsqueeze(0)
     unknown = torch.full((1,), math.nan)
-    mode = Mode(location, unknown, curvature, torch.zeros_like(location), _STEPS)
-    return Inferred(theta, mode, "svi", unknown, unknown, unknown, "none", trace, math.nan)
+    return Inferred(
+        theta=theta,
+        mode=Mode(location, unknown, curvature, torch.zeros_like(location), _STEPS),
+        method="svi",
+        k_hat=unknown,
+        effective=unknown,
+        log_evidence=unknown,
+        evidence_by="none",
+        elbo=trace,
+        spread_of_modes=math.nan,
+    )
 
 
 def _minibatches(problem: TasteProblem) -> list[Block]:
     """Blocks of about 256 respondents, each of panels of all lengths."""
-    rows = choice_rows(problem.data, problem.model)
+    rows = problem.rows_of(problem.data)
     who = problem.unit_of_judgement
     people = int(who.max()) + 1
     shuffled = torch.randperm(people, generator=torch.Generator().manual_seed(problem.seed))
@@ -130,14 +138,7 @@ def _minibatches(problem: TasteProblem) -> list[Block]:
     for chosen in shuffled.split(_PEOPLE):
         place = torch.full((people,), -1)
         place[chosen] = torch.arange(len(chosen))
-        local = place[who[rows.judgement]]
-        kept = torch.nonzero(local >= 0).squeeze(-1)
-        gaps = rows.gaps
-        if gaps is not None:
-            judged = torch.nonzero(place[who] >= 0).squeeze(-1)
-            counts = torch.zeros(len(chosen), gaps[0].shape[1], dtype=torch.float64)
-            gaps = counts.index_add(0, place[who[judged]], gaps[0][judged]), gaps[1]
-        features, mask, weight = (part[kept] for part in rows[:3])
-        (block,) = make_blocks(features, mask, weight, local[kept], 1 << 62, gaps)
+        kept = torch.nonzero(place[who] >= 0).squeeze(-1)
+        (block,) = make_blocks(rows.take(kept), place[who[kept]], 1 << 62)
         out.append(replace(block, respondent=chosen[block.respondent]))
     return out

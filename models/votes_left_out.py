@@ -11,8 +11,7 @@ from torch import Tensor
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.panel import PanelLikelihood
 from mixlogit.choice.table import LikelihoodTable, bends_fast, likelihood_table
-from mixlogit.models.leave_out import k_limit
-from mixlogit.models.loo import leave_one_out
+from mixlogit.models.loo import k_limit, leave_one_out
 from mixlogit.models.predictive import Predicted, Predictor, own_log_prob
 from mixlogit.models.strength_predictor import StrengthPredictor
 
@@ -45,24 +44,22 @@ class VotesLeftOut:
         return {"estimate": float(self.elpd.mean()), "se": se, "per": "vote", "n": n}
 
 
-def votes_left_out(problem: Any, predictor: Predictor, predicted: Predicted) -> VotesLeftOut:
+def votes_left_out(predictor: Predictor, predicted: Predicted) -> VotesLeftOut:
     """Density and Pareto k of each vote given all others, by importance sampling of draws.
 
     At each draw of the population the vote's density given the respondent's other votes is
     exact; the draws are weighted by its inverse, smoothed (Vehtari et al. 2017).
 
     Args:
-        problem: The data, of any kind of fit.
         predictor: The draws, `VOTE_DRAWS` of them or fewer.
         predicted: The votes that are looked at.
     """
     rows = predicted.rows.unique()
-    density, k_hat = leave_one_out(vote_log_likelihood(problem, predictor, rows, predicted.single))
-    k = k_hat.clamp_min(-1.0).numpy()  # k is -inf where all weights are alike
-    return VotesLeftOut(rows.numpy(), density.numpy(), k, k_limit(len(predictor)))
+    density, k_hat = leave_one_out(vote_log_likelihood(predictor, rows, predicted.single))
+    return VotesLeftOut(rows.numpy(), density.numpy(), k_hat.numpy(), k_limit(len(predictor)))
 
 
-def vote_log_likelihood(problem: Any, predictor: Predictor, rows: Tensor, single: bool) -> Tensor:
+def vote_log_likelihood(predictor: Predictor, rows: Tensor, single: bool) -> Tensor:
     """Log density of each vote given the other votes of its respondent, at each draw.
 
     For given margins it comes from the likelihood table, `log p(panel) - log p(panel without the
@@ -70,7 +67,6 @@ def vote_log_likelihood(problem: Any, predictor: Predictor, rows: Tensor, single
     of what differs between respondents, `-log E[1 / p(vote)]`.
 
     Args:
-        problem: The data.
         predictor: The draws.
         rows: Judgements, rising.
         single: Whether weights, if any, are counts: then one of the votes is meant.
@@ -93,7 +89,7 @@ def _of_draw(predictor: Predictor, place: int, rows: Tensor, single: bool) -> Te
     parts = []
     for part in rows.split(_ROWS):
         log_p, share = one.chances(part)
-        log_own = own_log_prob(answers.problem, answers, part, log_p, single=single)
+        log_own = own_log_prob(answers, part, log_p, single=single)
         parts.append(-torch.logsumexp(share.log() - log_own, -1))
     return torch.cat(parts)
 

@@ -43,7 +43,7 @@ class Fitted:
     Attributes:
         name: Its name.
         strength: Whether it lets strength differ between respondents.
-        taste: Whether it lets tastes differ.
+        tastes: Number of latent tastes, and the random ones as they were asked for or None.
         record: What it says of itself.
         log_evidence: Log marginal likelihood, nats, if known.
         left_out: Leave-one-out log density of each respondent, nats.
@@ -52,11 +52,16 @@ class Fitted:
 
     name: str
     strength: bool
-    taste: bool
+    tastes: tuple[int, Any]
     record: dict[str, Any]
     log_evidence: float | None
     left_out: np.ndarray
     votes: np.ndarray | None
+
+    @property
+    def taste(self) -> bool:
+        """Whether it lets tastes differ."""
+        return self.tastes != (1, None)
 
     @property
     def kind(self) -> str:
@@ -192,7 +197,7 @@ def _bayes(question: Question, wide: Fitted, narrow: Fitted | None) -> tuple[str
         return says, f"log Bayes factor {words}"
     if f"log_bayes_factor_{question}" in own:
         plain = own[f"log_bayes_factor_{question}"]
-    elif narrow is None or wide.taste != narrow.taste:
+    elif narrow is None or wide.tastes != narrow.tastes:
         return None  # programs with other priors of the coefficients
     elif wide.log_evidence is None or narrow.log_evidence is None:
         return None

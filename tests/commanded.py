@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from killable import SERVER
+from killable import served
 
 from mixlogit.cli import main
 from mixlogit.run import write
@@ -47,14 +47,6 @@ def command(
         stop_at: Part of the name of the file at which it stops.
         said: Takes what it says on standard error.
     """
-    here, there = SERVER.Pipe()
     line = [str(argument) for argument in arguments]
-    process = SERVER.Process(target=_run, args=(line, stop_at, said, there))
-    process.start()
-    there.close()
-    try:
-        yield process, here
-    finally:
-        process.kill()
-        process.join()
-        here.close()
+    with served(_run, line, stop_at, said) as found:
+        yield found

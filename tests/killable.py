@@ -5,7 +5,7 @@ import os
 import resource
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +18,7 @@ from transformers import TrainerCallback
 
 from mixlogit.errors import StorageError
 
-__all__ = ["FINISHED", "SERVER", "training"]
+__all__ = ["FINISHED", "SERVER", "served", "training"]
 
 FINISHED = "end.safetensors"
 
@@ -64,12 +64,15 @@ def _train(output: Path, adapter: bool, steps: int, save_steps: int, line: Conne
 
 
 @contextmanager
-def training(
-    output: Path, *, adapter: bool = False, steps: int = 8, save_steps: int = 1
-) -> Iterator[tuple[Any, Connection]]:
-    """The process, and the line on which it tells its steps and waits for an answer to each."""
+def served(job: Callable[..., None], *arguments: object) -> Iterator[tuple[Any, Connection]]:
+    """A process that does a job, and the line that is the last argument of the job.
+
+    Args:
+        job: What it does.
+        arguments: Its arguments before the line.
+    """
     here, there = SERVER.Pipe()
-    process = SERVER.Process(target=_train, args=(output, adapter, steps, save_steps, there))
+    process = SERVER.Process(target=job, args=(*arguments, there))
     process.start()
     there.close()
     try:
@@ -78,3 +81,12 @@ def training(
         process.kill()
         process.join()
         here.close()
+
+
+@contextmanager
+def training(
+    output: Path, *, adapter: bool = False, steps: int = 8, save_steps: int = 1
+) -> Iterator[tuple[Any, Connection]]:
+    """The process, and the line on which it tells its steps and waits for an answer to each."""
+    with served(_train, output, adapter, steps, save_steps) as found:
+        yield found

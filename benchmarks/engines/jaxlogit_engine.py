@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meter import Job, serve
+from two_options import two_options
 
 __all__ = ["strength"]
 
@@ -24,26 +25,12 @@ def strength(file: Path) -> Job:
     from jaxlogit._config_data import ConfigData
     from jaxlogit.mixed_logit import MixedLogit
 
-    data = np.load(file)
-    margin, outcome, respondent = data["margin"], data["outcome"], data["respondent"]
-    n = len(margin)
-    x = np.zeros((2 * n, 1))
-    x[::2, 0] = margin
-    y = np.empty(2 * n)
-    y[::2], y[1::2] = outcome, 1 - outcome
+    rows, panels = two_options(file)
+    config = ConfigData(panels=panels, n_draws=DRAWS, batch_size=BATCH)
 
     def job() -> dict[str, Any]:
         model = MixedLogit()
-        model.fit(
-            X=x,
-            y=y,
-            varnames=["margin"],
-            ids=np.repeat(np.arange(n), 2),
-            alts=np.tile([0, 1], n),
-            randvars={"margin": "ln"},
-            config=ConfigData(panels=np.repeat(respondent, 2), n_draws=DRAWS, batch_size=BATCH),
-            verbose=0,
-        )
+        model.fit(**rows, config=config)
         (mu, raw), (_, se) = np.asarray(model.coeff_).tolist(), np.asarray(model.stderr).tolist()
         return {
             "mu": mu,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from meter import Job, serve
+from two_options import two_options
 
 __all__ = ["electricity", "strength"]
 
@@ -16,33 +17,15 @@ DRAWS = {20_000: (500, None), 200_000: (200, None), 2_000_000: (100, 25)}  # by 
 
 def strength(file: Path) -> Job:
     """Lognormal strength of two-option choices: the coefficient of the margin."""
-    import numpy as np
     from xlogit import MixedLogit
 
-    data = np.load(file)
-    margin, outcome, respondent = data["margin"], data["outcome"], data["respondent"]
-    n = len(margin)
+    rows, panels = two_options(file)
+    n = len(panels) // 2
     draws, batch = next(value for most, value in DRAWS.items() if n <= most)
-    x = np.zeros((2 * n, 1))
-    x[::2, 0] = margin
-    y = np.empty(2 * n)
-    y[::2], y[1::2] = outcome, 1 - outcome
 
     def job() -> dict[str, Any]:
         model = MixedLogit()
-        model.fit(
-            X=x,
-            y=y,
-            varnames=["margin"],
-            ids=np.repeat(np.arange(n), 2),
-            panels=np.repeat(respondent, 2),
-            alts=np.tile([0, 1], n),
-            randvars={"margin": "ln"},
-            n_draws=draws,
-            batch_size=batch,
-            optim_method="L-BFGS-B",
-            verbose=0,
-        )
+        model.fit(**rows, panels=panels, n_draws=draws, batch_size=batch, optim_method="L-BFGS-B")
         if not model.convergence:
             raise RuntimeError("xlogit did not converge.")
         (mu, log_sd), (_, se) = model.coeff_.tolist(), model.stderr.tolist()

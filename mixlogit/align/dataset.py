@@ -19,7 +19,7 @@ from mixlogit.lm.encode import EncodingCounts, Truncation
 
 __all__ = ["PreferenceData"]
 
-_PLACEHOLDER = "margin of training"  # a column that `load` needs and nobody reads
+_NOT_TEXTS = ("margin", "item_a", "item_b")  # columns that `load` would take for more than texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +83,12 @@ class PreferenceData(Dataset[tuple[int, Row]]):
         how: Any = {"schema": schema, "split": split, "labels": labels, "bad_rows": bad_rows}
         stream = texts(data, **how, **columns)
         cut: Any = {"max_length": max_length, "truncation": truncation}
-        rows, table, counts = _encoded(stream, tokenizer, bad_rows=bad_rows, **cut)
+        rows, table, numbers, counts = _encoded(stream, tokenizer, bad_rows=bad_rows, **cut)
         for finding in counts.findings:
             warnings.warn(f"{stream.name}: {finding.message}", DataWarning, stacklevel=2)
         judged = _judged(table, stream, labels)
-        judged = replace(judged, source_sha256=stream.sha256, dropped=counts.dropped)
-        return cls(rows, judged, counts)
+        known: Any = {"row": numbers, "source_sha256": stream.sha256, "dropped": counts.dropped}
+        return cls(rows, replace(judged, **known), counts)
 
     def __len__(self) -> int:
         """Number of comparisons."""
@@ -134,10 +134,11 @@ class PreferenceData(Dataset[tuple[int, Row]]):
 
 def _encoded(
     stream: Texts, tokenizer: Any, *, bad_rows: BadRows, **cut: Any
-) -> tuple[list[Row], pa.Table, EncodingCounts]:
-    """Tokens of all comparisons, their table, and what happened on the way."""
+) -> tuple[list[Row], pa.Table, torch.Tensor | None, EncodingCounts]:
+    """Tokens of all comparisons, their table, rows in the file, and what happened on the way."""
     rows: list[Row] = []
     tables: list[pa.Table] = []
+    places: list[tuple[str, int]] = []
     counts = EncodingCounts()
     for batch in stream:
         with warnings.catch_warnings():
@@ -148,21 +149,26 @@ def _encoded(
         rows += rows_of(encoded)
         counts += found + EncodingCounts(len(batch.dropped), dropped=batch.dropped)
         tables.append(batch.table.take(pa.array(encoded.row, pa.int64())))
-    return rows, pa.concat_tables(tables), counts
+        places += [batch.source.locate(row) for row in encoded.row]
+    one_file = len({file for file, _ in places}) == 1
+    numbers = torch.tensor([row for _, row in places]) if one_file else None
+    return rows, pa.concat_tables(tables), numbers, counts
 
 
 def _judged(table: pa.Table, stream: Texts, labels: OutcomeLabels) -> Comparisons:
-    """Everything but the texts, read by the roles that the stream found."""
+    """The comparisons without their texts, read by the roles that the stream found."""
     roles = stream.roles
-    kept = [name for name in table.column_names if name not in ("prompt", "chosen", "rejected")]
-    table = table.select(kept).append_column(_PLACEHOLDER, pa.array([1.0] * table.num_rows))
-    return load(
-        table,
+    named = {roles.outcome, roles.respondent, roles.weight, *roles.groups}
+    more = [name for name in table.column_names if name in _NOT_TEXTS and name not in named]
+    judged = load(
+        table.drop_columns(more),
         labels=labels,
         source=stream.name,
-        margin=_PLACEHOLDER,
+        texts_suffice=True,
         outcome=roles.outcome,
         respondent=roles.respondent,
         groups=roles.groups,
         weight=roles.weight,
     )
+    of_judges = replace(roles, prompt=None, chosen=None, rejected=None)
+    return replace(judged, columns=of_judges.to_dict())

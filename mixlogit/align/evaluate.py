@@ -1,7 +1,7 @@
 """`mixlogit.evaluate`: how an aligned policy does on comparisons that it was not trained on."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from mixlogit.lm.cache import user_cache
 from mixlogit.lm.load import quiet_transformers
 from mixlogit.lm.pairing import Pairing
 from mixlogit.models import open_run
+from mixlogit.run import Progress, silent
 from mixlogit.run.notebook import html_table
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate"]
 
-Progress = Callable[[str, int, int], None]
 _CHANCE = 0.1  # share of comparisons whose margin and respondent occur twice by chance, at most
 
 
@@ -129,7 +129,7 @@ def evaluate(
         mixlogit.errors.StorageError: no/such/run is not a finished run of "mixlogit align": \
 alignment.json is missing.
     """
-    tell = progress or (lambda stage, done, total: None)
+    tell = progress or silent
     opened = Run.open(run)
     contest, columns = _contest(options, seed)
     how: Any = {"dtype": dtype, "device": device}

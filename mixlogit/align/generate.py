@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from mixlogit.errors import UsageError
+from mixlogit.lm.load import longest_text
 
 __all__ = ["generate"]
 
@@ -61,7 +62,7 @@ def generate(
 
 
 def _room(model: Any, width: int, new_tokens: int) -> int:
-    limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    limit = longest_text(model)
     room = new_tokens if limit is None else min(new_tokens, limit - width)
     if room < 1:
         raise UsageError(

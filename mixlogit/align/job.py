@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,17 @@ from mixlogit.align.results import judged_margins, model_card, spread_check, tra
 from mixlogit.align.trainer import MixDPOTrainer
 from mixlogit.data import Comparisons, data_record
 from mixlogit.errors import Interrupted, UsageError
-from mixlogit.run import GrowingRun, write_json, write_parquet, write_text
+from mixlogit.lm.load import longest_text
+from mixlogit.run import GrowingRun, Progress, write_json, write_parquet, write_text
 
-__all__ = ["Finish", "Job", "Progress"]
+__all__ = ["Finish", "Job"]
 
-Progress = Callable[[str, int, int], None]
 Finish = Callable[[Path, Aligned, Comparisons], None]
 _NAMED = (
     *("data", "test", "test_fraction", "model", "reference", "tokenizer", "by", "lora"),
     *("dtype", "seed"),
 )
+_USUAL = {"dtype": "float32", "seed": 0, "bad_rows": "stop"}  # defaults that are not the trainer's
 
 
 @dataclass
@@ -65,10 +66,12 @@ class Job:
             raise UsageError("--test and --test-fraction are both given. Name one of them.")
         evaluated = named["test"] is not None or named["test_fraction"] is not None
         args = training_arguments(self.path, named["seed"], named["by"], evaluated, arguments)
+        config = _config(self.given, self.path)
         folder = GrowingRun(
             self.path,
             command=command,
-            config=_config(self.given, self.path),
+            config=config,
+            chosen=_chosen(config),
             seed=named["seed"],
             overwrite=overwrite,
         )
@@ -109,8 +112,7 @@ class Job:
         model, tokenizer = open_policy(
             given["model"], given["tokenizer"], dtype=dtype, lora=given["lora"], seed=args.seed
         )
-        limit = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        args.max_length = args.max_length or limit
+        args.max_length = args.max_length or longest_text(model)
         train = self._read(given["data"], tokenizer, args)
         held_out = None
         if given["test"] is not None:
@@ -189,7 +191,7 @@ class Job:
         settings = trainer.args.strength().to_dict()
         base = _source(self.given["model"])
         margin = aligned.posterior.to_datatree()["constant_data"]["margin"].to_numpy()
-        data = trainer.train_dataset.comparisons
+        data = replace(trainer.train_dataset.comparisons, margin=torch.from_numpy(margin))
         aligned.posterior.write(target)
         write_json(target / "data.json", data_record(data))
         write_parquet(target / "margins.parquet", judged_margins(data, margin))
@@ -237,6 +239,12 @@ def _config(given: Mapping[str, Any], path: Path) -> dict[str, Any]:
         said["lapse"] = str(said["lapse"])
     kept = {name: value for name, value in said.items() if value is not None and value != []}
     return {**kept, "output": str(path)}
+
+
+def _chosen(config: Mapping[str, Any]) -> list[str]:
+    """The options in a configuration that are not the defaults."""
+    usual = {one.name: one.default for one in fields(MixDPOConfig)} | _USUAL
+    return [name for name, value in config.items() if value != usual.get(name)]
 
 
 def _saved(path: Path) -> str:

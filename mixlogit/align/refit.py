@@ -11,17 +11,16 @@ from mixlogit.data import Comparisons
 from mixlogit.errors import UsageError
 from mixlogit.models import Posterior, fit
 from mixlogit.models.held_out import held_out_log_scores
-from mixlogit.models.infer import Progress
 from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
+from mixlogit.run import Progress
 
 __all__ = ["log_predictive", "refit", "spread_warning"]
 
-_SCORE, _SPREAD = 0.002, 1.05  # nats a vote lost, factor of the spread gained
+_SCORE, SPREAD = 0.002, 1.05  # nats a vote lost, factor of the spread gained
 FREE = 5.0  # scale of the prior of cv: lognormal strength of log-sd 2 has a cv of 7
-_ANY_SCALE = (
-    3.0  # sd of the prior of log mean: margins of a short training are small, whatever beta
-)
+# sd of the prior of log mean: margins of a short training are small, whatever beta
+_ANY_SCALE = 3.0
 
 
 def refit(
@@ -150,7 +149,7 @@ def spread_warning(spread: list[float], score: list[float]) -> str | None:
         True
     """
     best = max(range(len(score)), key=score.__getitem__)
-    if score[-1] > score[best] - _SCORE or spread[-1] < _SPREAD * spread[best]:
+    if score[-1] > score[best] - _SCORE or spread[-1] < SPREAD * spread[best]:
         return None
     return (
         f"The spread of strength rose from {spread[best]:.2f} to {spread[-1]:.2f} while the "

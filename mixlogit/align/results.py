@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixlogit.align.refit import spread_warning
+from mixlogit.align.refit import SPREAD, spread_warning
 from mixlogit.data import Comparisons
 from mixlogit.models.verdict import Check
 
 __all__ = ["judged_margins", "model_card", "spread_check", "trained"]
-
-_SPREAD = 1.05  # factor by which the spread may grow behind the best evaluation
 
 
 def trained(history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -52,7 +50,7 @@ def spread_check(history: list[dict[str, Any]]) -> Check | None:
     words = spread_warning(spread, score)
     best = spread[int(np.argmax(score))]
     ratio = spread[-1] / best if best else 1.0
-    return Check("spread behind the best evaluation", ratio, _SPREAD, words is None, words or "")
+    return Check("spread behind the best evaluation", ratio, SPREAD, words is None, words or "")
 
 
 def judged_margins(data: Comparisons, margin: np.ndarray) -> pd.DataFrame:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mixlogit.align.aligned import Aligned
-from mixlogit.align.job import Finish, Job, Progress
+from mixlogit.align.job import Finish, Job
 from mixlogit.lm.load import quiet_transformers
+from mixlogit.run import Progress, silent
 
 __all__ = ["align"]
 
@@ -63,6 +64,6 @@ def align(
     given: dict[str, Any] = {"data": data, "test": test, "test_fraction": test_fraction}
     given |= {"model": model, "reference": reference, "tokenizer": tokenizer, "by": list(by)}
     given |= {"lora": lora, "dtype": dtype, "seed": seed, **options}
-    job = Job(given, Path(output), progress or (lambda stage, done, total: None), finish)
+    job = Job(given, Path(output), progress or silent, finish)
     with quiet_transformers():
         return job.run(overwrite=overwrite, command=command)

@@ -1,10 +1,11 @@
 """A tiny policy learns from unequal judges of known strength, by DPO and by the panel."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from mixlogit.run import Progress
 
 __all__ = ["LOG_SD", "Learned", "align_tiny_policy"]
 
@@ -35,9 +36,7 @@ class Learned(NamedTuple):
     log_sd: tuple[float, float, float] | None
 
 
-def align_tiny_policy(
-    folder: Path, seed: int, progress: Callable[[str, int, int], None]
-) -> list[Learned]:
+def align_tiny_policy(folder: Path, seed: int, progress: Progress) -> list[Learned]:
     """Train the same tiny transformer on the same votes by DPO and by the panel.
 
     The world is that of docs/alignment.md: all judges prefer what a true reward prefers, some
@@ -79,9 +78,7 @@ def align_tiny_policy(
     return learned
 
 
-def _told(
-    progress: Callable[[str, int, int], None], name: str, _: str, done: int, total: int
-) -> None:
+def _told(progress: Progress, name: str, _: str, done: int, total: int) -> None:
     progress(name, done, total)
 
 

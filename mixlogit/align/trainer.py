@@ -29,8 +29,7 @@ from mixlogit.lm import Row, Scorer
 from mixlogit.lm.load import load_model, load_tokenizer
 from mixlogit.lm.reference import Reference
 from mixlogit.models import Posterior
-from mixlogit.models.infer import Progress
-from mixlogit.run import write_manifest
+from mixlogit.run import Progress, write_manifest
 
 __all__ = ["MixDPOTrainer"]
 

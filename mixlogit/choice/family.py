@@ -21,9 +21,7 @@ from mixlogit.errors import UsageError
 __all__ = ["StrengthFamily", "check_parameter"]
 
 
-def check_parameter(
-    name: str, value: Tensor, low: float, high: float, *, open_low: bool = False
-) -> None:
+def check_parameter(name: str, value: Tensor, low: float, high: float) -> None:
     """Raise a `UsageError` unless every entry of `value` lies between `low` and `high`.
 
     Example:
@@ -32,7 +30,7 @@ def check_parameter(
         mixlogit.errors.UsageError: Expected cv between 0 and 1e+06 but got -1.
     """
     with torch.no_grad():
-        good = (value > low if open_low else value >= low) & (value <= high)
+        good = (value >= low) & (value <= high)
         if not bool(good.all()):
             worst = float(value[~good].flatten()[0])
             raise UsageError(f"Expected {name} between {low:g} and {high:g} but got {worst:g}.")

@@ -1,5 +1,7 @@
 """Gamma strength: choice probabilities by a closed form."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -74,11 +76,7 @@ class Gamma(MeanCV):
         """Strength that a share `q` stays below; its gradient is implicit."""
         k, log_mean = self.shape, torch.log(self.mean)
         w = log_gamma_quantile(k.detach(), q)
-        w = implicit_quantile(
-            lambda low, high: (log_gamma_tails(k, low)[0], log_gamma_tails(k, high)[1]),
-            lambda w: log_gamma_density(k, w),
-            w,
-        )
+        w = implicit_quantile(partial(log_gamma_tails, k), partial(log_gamma_density, k), w)
         return torch.exp(w + log_mean)
 
     def sample(
@@ -99,7 +97,7 @@ class Gamma(MeanCV):
 
     def _log_choice_prob(self, margin: Tensor, nodes: int | None) -> Tensor:
         if nodes is not None:
-            return super(MeanCV, self)._log_choice_prob(margin, nodes)
+            return super()._log_choice_prob(margin, nodes)
         away = torch.where(margin < 0, -margin, margin)
         low = _log_low(away, self._mean, self._square)
         return torch.where(margin < 0, low, log1mexp(low.clamp(max=-0.6)))

@@ -38,8 +38,8 @@ def log_gamma_density(k: Tensor, w: Tensor) -> Tensor:
     return k * (w - torch.expm1(w)) + _log_constant(k)
 
 
-def _legendre(like: Tensor, count: int = 48) -> tuple[Tensor, Tensor]:
-    nodes, weights = (like.new_tensor(x) for x in legendre(count))
+def _legendre(like: Tensor) -> tuple[Tensor, Tensor]:
+    nodes, weights = (like.new_tensor(x) for x in legendre(48))
     size = [-1] + [1] * like.dim()
     return nodes.reshape(size), weights.reshape(size)
 

@@ -11,7 +11,7 @@ from mixlogit.choice.quadrature import log_trapezoid
 from mixlogit.choice.special import log1mexp, log1p_over, log_ndtr, saturate
 from mixlogit.errors import UsageError
 
-__all__ = ["FLAT", "LogNormal", "MeanCV"]
+__all__ = ["FLAT", "LogNormal", "MeanCV", "default_nodes"]
 
 FLAT = 1e-12  # a cv below this is the same strength for all: no double can tell
 
@@ -62,10 +62,9 @@ class MeanCV(StrengthFamily):
 
     def _needs_spread(self) -> None:
         if self._validating and bool((self._cv <= 0).any()):
-            raise UsageError(f"Expected cv > 0 for a density but got 0. Consider {FIXED_HINT}.")
-
-
-FIXED_HINT = 'strength("fixed", mean=...)'
+            raise UsageError(
+                'Expected cv > 0 for a density but got 0. Consider strength("fixed", mean=...).'
+            )
 
 
 class LogNormal(MeanCV):

@@ -210,16 +210,35 @@ class OutcomeLikelihood(UtilityLikelihood):
         lapse: Tensor | None,
     ) -> Tensor:
         """Log-likelihood of each respondent: `draw x respondent x node x width`."""
-        who = self.judged.respondent
+        who, weight = self.judged.respondent, self.judged.weight.unsqueeze(-1)
+        b = strengths[:, who]
+        each = (self.each_row(b, one[:, who], margin, outcome, lapse) for one in widths.unbind(-1))
+        return torch.stack([self._total(log_p * weight) for log_p in each], -1)
+
+    def each_row(
+        self,
+        strengths: Tensor,
+        log_width: Tensor,
+        margin: Tensor,
+        outcome: Tensor | None,
+        lapse: Tensor | None,
+    ) -> Tensor:
+        """Log probability of what was recorded in each row, not weighted.
+
+        Args:
+            strengths: `draw x row x node`.
+            log_width: `draw x row`.
+            margin: `draw x row`, of sets `draw x row x alternative`.
+            outcome: Parameters of the outcome model, `draw x parameter`, or None.
+            lapse: Lapse rates, `draw x 1`, or None.
+
+        Returns:
+            `draw x row x node`, nats.
+        """
         options = self.model.n_options
         options = options.unsqueeze(-1) if options.dim() else options
-        share = None if lapse is None else lapse.unsqueeze(-1)
-        weight, b = self.judged.weight.unsqueeze(-1), strengths[:, who]
-        parts = []
-        for one in widths.unbind(-1):
-            log_p = self.model.log_prob(b, margin, outcome, one[:, who].unsqueeze(-1))
-            parts.append(self._total(log_lapsed(log_p, share, options) * weight))
-        return torch.stack(parts, -1)
+        log_p = self.model.log_prob(strengths, margin, outcome, log_width.unsqueeze(-1))
+        return log_lapsed(log_p, None if lapse is None else lapse.unsqueeze(-1), options)
 
     def _total(self, values: Tensor) -> Tensor:
         """Sum over each respondent's rows (axis 1)."""

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Density = Callable[[Tensor], Tensor]
-Tails = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Tails = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 _DROP = 40.0  # the integrand is followed down to exp(-40) of its peak
 _NODES = 257
@@ -37,10 +37,10 @@ def log_trapezoid(log_integrand: Tensor, step: Tensor) -> Tensor:
     return torch.logsumexp(log_integrand, 0) + torch.log(step)
 
 
-def _grow(inside: Callable[[Tensor], Tensor], start: Tensor, steps: int = 70) -> Tensor:
+def _grow(inside: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
     """The largest distance `d >= 0` with `inside(d)`, by doubling and bisection, elementwise."""
     high = start
-    for _ in range(steps):
+    for _ in range(70):
         more = inside(high)
         if not bool(more.any()):
             break
@@ -264,9 +264,10 @@ def implicit_quantile(log_tails: Tails, log_density: Density, u: Tensor) -> Tens
         >>> mean = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
         >>> family = ml.strength("lognormal", mean=mean, cv=0.5)
         >>> u = torch.zeros((), dtype=torch.float64)
-        >>> torch.autograd.grad(implicit_quantile(family.log_tails, family.log_density, u), mean)
+        >>> tails = lambda u: family.log_tails(u, u)
+        >>> torch.autograd.grad(implicit_quantile(tails, family.log_density, u), mean)
         (tensor(1.0000, dtype=torch.float64),)
     """
-    log_low, log_high = log_tails(u, u)
+    log_low, log_high = log_tails(u)
     share = torch.where(log_low < log_high, log_low.exp(), -log_high.exp())
     return u - (share - share.detach()) / _density(log_density, u)

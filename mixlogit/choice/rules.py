@@ -20,6 +20,8 @@ from mixlogit.choice.family import StrengthFamily
 from mixlogit.choice.shapes import broadcast_tensors
 
 __all__ = [
+    "ORDER",
+    "REACH",
     "add_tails",
     "lagrange_weights",
     "log_add",

@@ -29,8 +29,8 @@ MOST_NODES = 129
 _SIZES = 33, 65, MOST_NODES
 _DENSE = 50  # respondents x pairs for each row up to which the product pays
 _REACHES = 4.0, 2.0, 1.0  # sd around the population's middle that are tried to hold all modes
-# of log sigmoid(exp(u) d) in u: its largest curvature, and the part of the distance of its
-# singularities from the real axis that a step of the rule may take
+# of log sigmoid(exp(u) d) in u: the largest curvature that is expected of a vote, and the part
+# of the distance of its singularities from the real axis that a step of the rule may take
 _CURVATURE, _STRIP = 0.44, 0.28
 _LAPSED = 0.55  # a lapse rate brings the singularities nearer
 

@@ -11,16 +11,16 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
-from mixlogit.choice.panel_sets import Block
+from mixlogit.choice.panel_sets import Block, Moments
+from mixlogit.choice.proposals import Proposals
 from mixlogit.choice.tastes import Coefficients, TasteDesign
 from mixlogit.errors import UsageError
 
 __all__ = ["Evaluation", "Sampling", "SimulatedLikelihood", "normal_points"]
 
 Sampling = Literal["adaptive", "sobol", "halton"]
-_WIDER = 1.25  # how much wider than the normal approximation draws are
+_STEPS, _FLATTEST = 20, 0.1  # most steps to a mode, and the least curvature there
 _PILOTS = 2  # rounds in which the proposals take up the moments of weighted draws
-_TRUST = 5.0  # effective draws a dimension at which these count as much as what was before
 
 
 def normal_points(
@@ -86,8 +86,9 @@ class SimulatedLikelihood:
 
     Plain draws have q = phi. Adaptive ones are importance draws from a normal of each
     respondent's own: first at the mode with the inverse curvature there, then twice with the
-    mean and covariance that other draws gave (Naylor and Smith 1982). `adapt` finds it;
-    afterwards the draws stay where they are, so that the likelihood is a smooth function.
+    mean and covariance that other draws gave (Naylor and Smith 1982). A signed strength may give
+    two modes, of which half the draws each are taken. `adapt` finds them; afterwards the draws
+    stay where they are, so that the likelihood is a smooth function.
 
     Args:
         blocks: The choice sets.
@@ -152,41 +153,62 @@ class SimulatedLikelihood:
             return
         for block in self.blocks:
             who = block.respondent
-            mode, root = self._laplace(block, psi)
+            proposals = self._laplace(block, psi)
             for pilot in self._pilots:
-                z, log_weight = _around(mode, root, pilot[who])
+                z, log_weight = proposals.draws(pilot[who])
                 value = block.moments(self._at(block, psi, z).value).value
-                mode, root = _matched(z, value + log_weight, mode, root)
-            self.z[who], self.log_weight[who] = _around(mode, root, self._points[who])
+                proposals = proposals.matched(z, value + log_weight)
+            self.z[who], self.log_weight[who] = proposals.draws(self._points[who])
 
     def _at(self, block: Block, psi: Tensor, z: Tensor) -> Coefficients:
         """Coefficients of a block's respondents at `respondent x draw x latent` normals."""
         x = None if self.covariates is None else self.covariates[block.respondent]
         return self.design.at(psi, z, x)
 
-    def _laplace(self, block: Block, psi: Tensor) -> tuple[Tensor, Tensor]:
-        """Mode of each respondent's normals in each class, and a root of the inverse curvature.
-
-        Returns:
-            `respondent x class_ x latent` and `respondent x class_ x latent x latent`.
-        """
-        latent, k = self.design.n_latent, len(self.design.features)
-        z = torch.zeros(len(block.respondent), self.design.copies, latent, dtype=torch.float64)
-        eye = torch.eye(latent, dtype=torch.float64)
-        for _ in range(12):
+    def _laplace(self, block: Block, psi: Tensor) -> Proposals:
+        """Modes of each respondent's normals, in each class, and the inverse curvature there."""
+        starts, copies = self.design.starts(psi), self.design.copies
+        shape = len(block.respondent), max(copies, len(starts)), self.design.n_latent
+        z = mode = step = torch.zeros(shape, dtype=torch.float64)
+        if len(starts) > 1:
+            z = mode = z.clone()
+            z[..., 0] = torch.tensor(starts, dtype=torch.float64)
+        highest = torch.full(shape[:-1], -torch.inf, dtype=torch.float64)
+        kept = torch.eye(shape[-1], dtype=torch.float64).expand(*shape, -1)
+        for _ in range(_STEPS):
             at = self._at(block, psi, z)
             found = block.moments(at.value, 2)
-            assert found.score is not None
-            assert found.bend is not None
-            jacobian = self.design.latent_jacobian(psi, at)
-            gradient = (found.score[..., None, :k] @ jacobian).squeeze(-2) - z
-            precision = eye - jacobian.mT @ found.bend[..., :k, :k] @ jacobian
-            step = torch.linalg.solve(precision, gradient)
-            size = step.norm(dim=-1, keepdim=True)
-            z = z + step * (2.0 / size.clamp_min(2.0))
-            if float(size.max()) < 1e-6:
+            height = found.value - 0.5 * z.square().sum(-1)
+            higher = (height >= highest - 1e-9).unsqueeze(-1)
+            gradient, precision = self._slopes(psi, at, found, z)
+            newton = torch.linalg.solve(precision, gradient)
+            newton = newton * (2.0 / newton.norm(dim=-1, keepdim=True).clamp_min(2.0))
+            step = torch.where(higher, newton, 0.5 * step)
+            kept = torch.where(higher.unsqueeze(-1), precision, kept)
+            mode = torch.where(higher, z, mode)
+            highest = torch.where(higher.squeeze(-1), height, highest)
+            z = mode + step
+            if float(step.norm(dim=-1).max()) < 1e-6:
                 break
-        return z, torch.linalg.inv(torch.linalg.cholesky(precision)).mT
+        root = torch.linalg.inv(torch.linalg.cholesky(kept)).mT
+        return Proposals(mode, root, mixture=len(starts) > 1)
+
+    def _slopes(
+        self, psi: Tensor, at: Coefficients, found: Moments, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient and negative curvature of the log density of normals, made positive."""
+        assert found.score is not None
+        assert found.bend is not None
+        k, jacobian = at.along.shape[-1], self.design.latent_jacobian(psi, at)
+        gradient = (found.score[..., None, :k] @ jacobian).squeeze(-2) - z
+        eye = torch.eye(z.shape[-1], dtype=torch.float64)
+        precision = eye - jacobian.mT @ found.bend[..., :k, :k] @ jacobian
+        bent = torch.linalg.cholesky_ex(precision - _FLATTEST * eye).info > 0
+        if bool(bent.any()):
+            values, vectors = torch.linalg.eigh(precision[bent])
+            values = values.abs().clamp_min(_FLATTEST).unsqueeze(-2)
+            precision[bent] = (vectors * values) @ vectors.mT
+        return gradient, precision
 
     def evaluate(self, psi: Tensor, order: int = 0) -> Evaluation:
         """Log-likelihood of each respondent and, if asked, derivatives in the parameters.
@@ -224,47 +246,43 @@ class SimulatedLikelihood:
 
     def _scores(self, at: Coefficients, score: Tensor) -> Tensor:
         """Score of each draw in the parameters: `respondent x draw x parameter`."""
-        k = len(self.design.features)
-        own, slope, outcome = score[..., :k], at.slope, score[..., k:]
-        if at.strength is None:
-            parts = [(own * slope)[..., self._feature] * at.basis[..., self._column]]
-        else:
+        k = at.along.shape[-1]
+        own, outcome = score[..., :k], score[..., k:]
+        parts = [(own * at.slope)[..., self._feature] * at.basis[..., self._column]]
+        if at.strength is not None:
             b = at.strength
-            scaled = b.value.unsqueeze(-1) * own * slope
-            parts = [scaled[..., self._feature] * at.basis[..., self._column]]
-            parts.append((own * at.taste).sum(-1, keepdim=True) * b.slope + b.mass_slope)
+            parts.append((own * at.along).sum(-1, keepdim=True) * b.slope + b.mass_slope)
         return torch.cat([*parts, outcome], -1)
 
     def _hessian(self, at: Coefficients, score: Tensor, bend: Tensor, weight: Tensor) -> Tensor:
         """Weighted average of the per-draw Hessians, summed over respondents."""
-        k = len(self.design.features)
+        k = at.along.shape[-1]
         own, inner, outer = score[..., :k], bend[..., :k, :k], bend[..., :k, k:]
-        b = at.taste.new_ones(1) if at.strength is None else at.strength.value.unsqueeze(-1)
-        slope, basis = b * at.slope, at.basis.flatten(0, 1)
+        basis = at.basis.flatten(0, 1)
 
         def by_parameter(values: Tensor) -> Tensor:
-            """Sum of `respondent x draw x feature` times each parameter's column of the basis."""
+            """Sum of `respondent x draw x own` times each parameter's column of the basis."""
             return (values.flatten(0, 1).T @ basis)[self._feature, self._column]
 
         def averaged(values: Tensor) -> Tensor:
             """Weighted sum over respondents and draws."""
             return torch.einsum("ad,ad...->...", weight, values)
 
-        tastes = self._taste_block(inner, own * b * at.bend, slope, basis, weight)
-        moved = weight.unsqueeze(-1) * slope
+        tastes = self._taste_block(inner, own * at.bend, at.slope, basis, weight)
+        moved = weight.unsqueeze(-1) * at.slope
         crossed = [by_parameter(moved * column) for column in outer.unbind(-1)]
         corner = averaged(bend[..., k:, k:])
         if at.strength is not None:
             s = at.strength
-            through = (inner @ at.taste.unsqueeze(-1)).squeeze(-1)
-            turned = (b * through + own) * at.slope * weight.unsqueeze(-1)
+            through = (inner @ at.along.unsqueeze(-1)).squeeze(-1)
+            turned = (through * at.slope + own * at.mixed) * weight.unsqueeze(-1)
             columns = [by_parameter(turned * one.unsqueeze(-1)) for one in s.slope.unbind(-1)]
             crossed = columns + crossed
-            curve = (at.taste * through).sum(-1)[..., None, None]
-            linear = (own * at.taste).sum(-1)[..., None, None]
+            curve = (at.along * through).sum(-1)[..., None, None]
+            linear = (own * at.along).sum(-1)[..., None, None]
             square = s.slope.unsqueeze(-1) * s.slope.unsqueeze(-2)
             top = averaged(curve * square + linear * s.bend + s.mass_bend)
-            side = (at.taste.unsqueeze(-2) @ outer).squeeze(-2)
+            side = (at.along.unsqueeze(-2) @ outer).squeeze(-2)
             beside = averaged(s.slope.unsqueeze(-1) * side.unsqueeze(-2))
             corner = _bordered(top, beside, corner)
         if not crossed:
@@ -325,43 +343,3 @@ class SimulatedLikelihood:
 def _bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
     """A symmetric matrix of two blocks and what lies between them."""
     return torch.cat([torch.cat([first, beside], 1), torch.cat([beside.T, corner], 1)])
-
-
-def _around(mode: Tensor, root: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-    """Draws around the modes of each class, and the logs of their weights over their number.
-
-    Args:
-        mode: `respondent x class_ x latent`.
-        root: `respondent x class_ x latent x latent`.
-        eps: Standard normals, `respondent x draw x latent`.
-
-    Returns:
-        Draws, those of one class after another, and their log weights.
-    """
-    wide = _WIDER * root
-    z = mode.unsqueeze(2) + eps.unsqueeze(1) @ wide.mT
-    log_q = -0.5 * eps.square().sum(-1).unsqueeze(1) - torch.linalg.slogdet(wide)[1].unsqueeze(-1)
-    log_weight = -0.5 * z.square().sum(-1) - log_q - math.log(eps.shape[1])
-    return z.flatten(1, 2), log_weight.flatten(1)
-
-
-def _matched(z: Tensor, log_f: Tensor, mode: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and root of the covariance of weighted draws, as far as those can be trusted.
-
-    Args:
-        z: Draws, as `_around` gives them.
-        log_f: Logs of their weights.
-        mode: `respondent x class_ x latent`, where they were drawn around.
-        root: `respondent x class_ x latent x latent`.
-    """
-    people, copies, latent = mode.shape
-    z = z.view(people, copies, -1, latent)
-    weight = torch.softmax(log_f.view(people, copies, -1), -1)
-    effective = 1.0 / weight.square().sum(-1)
-    trust = (effective / (effective + _TRUST * latent)).unsqueeze(-1)
-    mean = (weight.unsqueeze(2) @ z).squeeze(2)
-    away = z - mean.unsqueeze(2)
-    covariance = (away * weight.unsqueeze(-1)).mT @ away
-    share = trust.unsqueeze(-1)
-    mixed = share * covariance + (1.0 - share) * (root @ root.mT)
-    return mode + trust * (mean - mode), torch.linalg.cholesky(mixed)

@@ -4,8 +4,7 @@ For given margins the likelihood of a respondent is a function of one number, th
 `L_a(b) = sum_i w_i log(lapse/2 + (1 - lapse) sigmoid(b d_ai))`, with `d` the margin, positive
 where the recorded choice agrees with it. The table holds `L_a` on a uniform grid, so that every
 family, group structure and hyper-parameter value afterwards costs respondents x nodes and not
-comparisons. It is a sum over comparisons: `TableSums` are added to block by block, and to each
-other where several processes read.
+comparisons. It is a sum: `TableSums` are added to block by block, and to those of processes.
 
 `L_a` is analytic in `log b` with its nearest singularity pi/2 off the real axis whatever the
 data are, so a step of log(2)/5 and ten-point interpolation give it anywhere (5e-7 nats at 5,000
@@ -24,6 +23,7 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.runs import OCTAVE, add_runs, are_long, in_octaves
 
 __all__ = [
+    "STEP",
     "Grid",
     "LikelihoodTable",
     "TableSums",

@@ -75,6 +75,10 @@ class TasteStrength(ABC):
             z: Standard normals, `respondent x draw x latent`, strength's own first.
         """
 
+    def starts(self, phi: Tensor) -> tuple[float, ...]:
+        """Where searches for modes of its own normal begin."""
+        return (0.0,)
+
     @abstractmethod
     def population(self, phi: Tensor) -> StrengthFamily:
         """The mixing distribution at `draw x parameter`, of batch shape `draw x 1`."""
@@ -111,6 +115,10 @@ class _Normal(TasteStrength):
         """Strengths at one parameter value, see the base class."""
         own = z[..., 0]
         return _continuous(1.0 + phi[0] * own, own, 0.0 * own, phi[0].expand(own.shape))
+
+    def starts(self, phi: Tensor) -> tuple[float, ...]:
+        """Strengths of 1 and of -1, the latter no further out than there is anybody."""
+        return (0.0, max(-6.0, min(6.0, -2.0 / (float(phi[0]) or 1.0))))
 
     def population(self, phi: Tensor) -> StrengthFamily:
         """The mixing distribution, see the base class."""

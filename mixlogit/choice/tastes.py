@@ -42,20 +42,23 @@ class Coefficients:
     """Coefficients at standard normals, and what their derivatives are made of.
 
     Attributes:
-        value: Strength times taste, then the outcome model's parameters,
-            `respondent x draw x coefficient`.
-        taste: Taste alone, `respondent x draw x feature`.
-        slope: Derivative of each taste in its own linear predictor, same shape.
+        value: The respondent's own numbers: strength times taste, then strength and log width
+            where widths differ; then the outcome model's parameters, `respondent x draw x
+            coefficient`.
+        along: Derivative of own numbers in strength, `respondent x draw x own`.
+        slope: Derivative of each in its own linear predictor, same shape.
         bend: Second derivative in it, same shape.
+        mixed: Derivative in both, same shape.
         basis: 1, the transformed normals and the covariates, `respondent x draw x column`.
         latent_slope: Derivative of the transformed normals, `respondent x draw x latent`.
         strength: Strengths and their derivatives; None where strength is fixed.
     """
 
     value: Tensor
-    taste: Tensor
+    along: Tensor
     slope: Tensor
     bend: Tensor
+    mixed: Tensor
     basis: Tensor
     latent_slope: Tensor
     strength: StrengthAt | None
@@ -63,7 +66,7 @@ class Coefficients:
     @property
     def log_mass(self) -> Tensor:
         """Log mass of each draw beside its weight: that of its class of strength."""
-        return self.taste.new_zeros(1) if self.strength is None else self.strength.log_mass
+        return self.value.new_zeros(1) if self.strength is None else self.strength.log_mass
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +80,8 @@ class TasteDesign:
     are multiplied by the strength, of mean 1, if that is random: with lognormal strength the
     generalised multinomial logit of Fiebig et al. (2010) with gamma = 0.
 
-    The parameters are the m_k, the entries of A that are free (`entries`), the gamma_k, those of
-    strength, and those of ties or grades.
+    The parameters are the m_k, the entries of A that are free (`entries`), the gamma_k, the sd of
+    log widths, those of strength, and those of what was judged: ties or grades, contexts, lapses.
 
     Args:
         features: Names of the coefficients.
@@ -87,7 +90,9 @@ class TasteDesign:
             r common factors and a diagonal (low rank).
         strength: How strength is random; None: fixed.
         covariates: Names of the respondents' covariates.
-        outcome: Names of the outcome model's parameters.
+        outcome: Names of the parameters of what was judged.
+        exponent: Whether zones of indifference depend on strength.
+        widths: Whether each respondent has a zone of indifference of their own.
 
     Raises:
         UsageError: For a name or distribution that there is not, or correlations that cannot be.
@@ -107,6 +112,8 @@ class TasteDesign:
     strength: TasteStrength | None = None
     covariates: tuple[str, ...] = ()
     outcome: tuple[str, ...] = ()
+    exponent: bool = False
+    widths: bool = False
     entries: tuple[tuple[int, int], ...] = field(init=False)
     n_latent: int = field(init=False)
 
@@ -121,7 +128,7 @@ class TasteDesign:
             entries = [(k, first + rank + i) for i, k in enumerate(rows)]
             entries += [(k, first + j) for j in range(rank) for i, k in enumerate(rows) if i >= j]
         object.__setattr__(self, "entries", tuple(entries))
-        object.__setattr__(self, "n_latent", first + rank + len(rows))
+        object.__setattr__(self, "n_latent", first + rank + len(rows) + int(self.widths))
 
     @property
     def _first(self) -> int:
@@ -141,7 +148,7 @@ class TasteDesign:
                 known = ", ".join(get_args(TasteFamily))
                 raise UsageError(f'No distribution "{family}" of {name}. There are {known}.')
         drawn = [self.features[k] for k in self.drawn]
-        if not drawn and not self._first:
+        if not drawn and not self._first and not self.widths:
             raise UsageError("No coefficient is random. Name some by --random.")
         if self.correlated is False:
             return
@@ -174,15 +181,20 @@ class TasteDesign:
         """How many times each draw of tastes is used: once for each class of strength."""
         return 1 if self.strength is None else self.strength.copies
 
+    def starts(self, psi: Tensor) -> tuple[float, ...]:
+        """Where searches for modes of strength's own normal begin, one for each likely mode."""
+        return (0.0,) if self.strength is None else self.strength.starts(self.parts(psi)[4])
+
     @property
     def sizes(self) -> list[int]:
-        """Numbers of parameters: of m, of A, of gamma, of strength, of the outcome model."""
+        """Numbers of parameters: of m, A, gamma, log widths, strength, and what was judged."""
         n_effects = len(self.drawn) * len(self.covariates)
         n_strength = 0 if self.strength is None else len(self.strength.names)
         return [
             len(self.features),
             len(self.entries),
             n_effects,
+            int(self.widths),
             n_strength,
             len(self.outcome),
         ]
@@ -202,12 +214,13 @@ class TasteDesign:
             else:
                 out.append(f"root {self.features[k]}, {j - self._first + 1}")
         out += [f"effect {x} on {self.features[k]}" for k in self.drawn for x in self.covariates]
+        out += ["sd log width"] if self.widths else []
         return (*out, *(() if self.strength is None else self.strength.names), *self.outcome)
 
-    def parts(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The parameters m, of A, gamma, of strength, of the outcome model."""
-        m, entries, effects, strength, outcome = psi.split(self.sizes, -1)
-        return m, entries, effects, strength, outcome
+    def parts(self, psi: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The parameters m, of A, gamma, of log widths, of strength, of what was judged."""
+        m, entries, effects, width, strength, outcome = psi.split(self.sizes, -1)
+        return m, entries, effects, width, strength, outcome
 
     def matrix(self, psi: Tensor) -> Tensor:
         """The matrix A at `... x parameter`: `... x feature x latent`."""
@@ -228,7 +241,7 @@ class TasteDesign:
             z: Standard normals, `respondent x draw x latent`.
             covariates: `respondent x covariate`, where there are any.
         """
-        means, _, effects, phi, outcome = self.parts(psi)
+        means, _, effects, width, phi, outcome = self.parts(psi)
         moved, latent_slope = z, torch.ones_like(z)
         if "triangular" in self.families:
             moved, latent_slope = z.clone(), latent_slope.clone()
@@ -249,20 +262,38 @@ class TasteDesign:
                 taste[..., k] = sign * taste[..., k].clamp(max=300.0).exp()
                 slope[..., k] = bend[..., k] = taste[..., k]
         strength = None if self.strength is None else self.strength.at(phi, z)
-        value = taste if strength is None else strength.value.unsqueeze(-1) * taste
+        b = torch.ones_like(z[..., 0]) if strength is None else strength.value
+        parts = [taste, taste, slope, bend, slope]
+        if strength is not None:
+            for k in (0, 2, 3):
+                parts[k] = b.unsqueeze(-1) * parts[k]
+        if self.exponent or self.widths:
+            beside = self._beside(b, z, width)
+            parts = [torch.cat(both, -1) for both in zip(parts, beside, strict=True)]
+        value, along, slope, bend, mixed = parts
         if self.outcome:
             value = torch.cat([value, outcome.expand(*value.shape[:-1], -1)], -1)
-        at = value, taste, slope, bend, torch.cat(basis, -1), latent_slope, strength
-        return Coefficients(*at)
+        columns = torch.cat(basis, -1)
+        return Coefficients(value, along, slope, bend, mixed, columns, latent_slope, strength)
+
+    def _beside(self, b: Tensor, z: Tensor, width: Tensor) -> list[Tensor]:
+        """Strength and log width, as tastes have them: value, along, slope, bend, mixed."""
+        zero, one = torch.zeros_like(b), torch.ones_like(b)
+        of_strength = [b, one, zero, zero, zero] if self.exponent else None
+        of_width = [width * z[..., -1], zero, one, zero, zero] if self.widths else None
+        both = [each for each in (of_strength, of_width) if each is not None]
+        return [torch.stack(part, -1) for part in zip(*both, strict=True)]
 
     def latent_jacobian(self, psi: Tensor, at: Coefficients) -> Tensor:
-        """Derivative of strength times taste in z: `respondent x draw x feature x latent`."""
-        out = at.slope.unsqueeze(-1) * self.matrix(psi) * at.latent_slope.unsqueeze(-2)
-        if at.strength is None:
-            return out
-        out = at.strength.value[..., None, None] * out
-        if self._first:
-            out[..., 0] = at.strength.in_latent.unsqueeze(-1) * at.taste
+        """Derivative of own numbers in z: `respondent x draw x own x latent`."""
+        matrix = self.matrix(psi)
+        beside = matrix.new_zeros(int(self.exponent) + int(self.widths), self.n_latent)
+        if self.widths:
+            beside[-1, -1] = self.parts(psi)[3][0]
+        matrix = torch.cat([matrix, beside])
+        out = at.slope.unsqueeze(-1) * matrix * at.latent_slope.unsqueeze(-2)
+        if at.strength is not None and self._first:
+            out[..., 0] = at.strength.in_latent.unsqueeze(-1) * at.along
         return out
 
     def own(self, entry: int) -> bool:
@@ -277,6 +308,9 @@ class TasteDesign:
         column = [0] * n + [j + 1 for _, j in self.entries]
         feature += [k for k in self.drawn for _ in range(q)]
         column += [1 + self.n_latent + j for _ in self.drawn for j in range(q)]
+        if self.widths:
+            feature.append(n + int(self.exponent))
+            column.append(self.n_latent)
         return torch.tensor(feature), torch.tensor(column)
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.summary import data_line, plural
+from mixlogit.cli.summary import data_line
 from mixlogit.run import write_json
+from mixlogit.run.words import plural
 
 __all__ = ["check"]
 
@@ -14,7 +15,6 @@ _SHOWN = 5  # dropped rows that are told one by one
 def check(call: Invocation) -> None:
     """Validate rows, print the data card, say what the data can and cannot identify."""
     import mixlogit as ml
-    from mixlogit.data import data_record
 
     data = call.load(texts_suffice=True)
     card: dict[str, Any] = ml.data_card(data)
@@ -37,6 +37,8 @@ def check(call: Invocation) -> None:
     for reason in identified["why"]:
         say(f"         {reason}")
     if call.output is not None:
+        from mixlogit.data import data_record
+
         with call.folder(call.output) as run:
             write_json(run.folder / "data.json", data_record(data))
         say(f"Wrote {call.output / 'data.json'}")

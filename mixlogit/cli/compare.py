@@ -8,8 +8,9 @@ import typer
 from mixlogit.cli.fitting import read_votes
 from mixlogit.cli.html import Report, finish
 from mixlogit.cli.invocation import Invocation, call_of_run
-from mixlogit.cli.summary import plural, table
+from mixlogit.cli.summary import table
 from mixlogit.run import write_json, write_text
+from mixlogit.run.words import differing, plural
 
 if TYPE_CHECKING:
     from mixlogit.models import ModelComparison
@@ -82,8 +83,7 @@ def comparison_text(found: "ModelComparison") -> str:
     columns += ["votes", "se"] if found.folds else []
     rows = []
     for name, row in found.table.iterrows():
-        kind = "nothing" if row["kind"] == "homogeneous" else str(row["kind"])
-        cells = [kind, *(f"{row[key]:,.1f}" for key in ("elpd", "se"))]
+        cells = [differing(str(row["kind"])), *(f"{row[key]:,.1f}" for key in ("elpd", "se"))]
         cells += [f"{row[key]:.1f}" for key in ("difference", "difference_se")]
         cells.append(f"{row['weight']:.2f}")
         if found.folds:

@@ -9,8 +9,9 @@ import typer
 
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.options import Dtype, model_option
-from mixlogit.cli.summary import plural, table
+from mixlogit.cli.summary import table
 from mixlogit.run import write_json, write_parquet, write_text
+from mixlogit.run.words import plural
 
 __all__ = ["evaluate"]
 

@@ -141,7 +141,6 @@ _Fraction = Annotated[
     typer.Option(help="Share of the votes to hold out.", metavar="P", rich_help_panel=_HELD_OUT),
 ]
 
-
 _Sbc = Annotated[
     int | None, typer.Option(help="Check intervals on so many simulated data sets.", metavar="R")
 ]
@@ -190,7 +189,7 @@ def fit(
     asked: dict[str, Any] = {"family": family, "panel": panel, "lapse": lapse, "ties": ties}
     asked |= {"width": width, "by": list(call.columns["groups"]), "context": context_formula}
     formulas = {"strength": strength_formula, "share": share_formula, "taste": taste_formula}
-    asked["covariates"] = read_people(call, formulas, tastes, covariates, random=bool(random))
+    asked |= read_people(call, formulas, tastes, covariates, random=bool(random))
     call = replace(with_context(call, context_formula), options={**call.options, "family": family})
     own = _random_tastes(random, factors or correlated, taste_draws, sampling)
     _refuse_with_sbc(sbc, random=random, tastes=tastes != "1", context_formula=context_formula)

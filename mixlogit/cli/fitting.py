@@ -17,7 +17,6 @@ __all__ = ["CHECK_FAILED", "read_people", "read_votes", "run_maximum", "run_path
 __all__ += ["with_context"]
 
 CHECK_FAILED = 4
-_OF_POSTERIORS = {"by": "by", "context-formula": "context"}
 
 
 def run_posterior(
@@ -115,9 +114,10 @@ def run_maximum(
     import mixlogit as ml
     from mixlogit.data import data_record
 
-    options = {name: asked[argument] for name, argument in _OF_POSTERIORS.items()}
-    options["strength-formula"] = asked["covariates"] is not None and not tastes["random"]
-    asked = {name: asked[name] for name in asked if name not in _OF_POSTERIORS.values()}
+    alone = not tastes["random"]
+    options = {"by": asked["by"], "context-formula": asked["context"] if alone else ""}
+    options["strength-formula"] = alone and asked["covariates"] is not None
+    asked = {name: value for name, value in asked.items() if name != "by"}
     given = [f"--{name}" for name, value in {**options, **of_posteriors}.items() if value]
     if given:
         message = f"--inference maximum cannot be joined with {', '.join(given)}."
@@ -179,8 +179,8 @@ def read_people(
     file: str | None,
     *,
     random: bool = False,
-) -> Any:
-    """The covariates of respondents that a formula names; None without one.
+) -> dict[str, Any]:
+    """The covariates of respondents that formulas name, as arguments of `mixlogit.fit`.
 
     Args:
         call: The call of `mixlogit fit`.
@@ -200,23 +200,24 @@ def read_people(
     given = {what: formula for what, formula in formulas.items() if formula}
     if "strength" in given and tastes != "1":
         raise UsageError("--strength-formula is for one taste; with --tastes use --share-formula.")
-    if "strength" in given and random:
-        raise UsageError("--strength-formula is for one taste; with --random use --taste-formula.")
     if "share" in given and (tastes == "1" or "," in tastes):
         raise UsageError("--share-formula says who is in which class: add --tastes 2, or more.")
     if "taste" in given and not random:
         raise UsageError("--taste-formula moves random coefficients: name some by --random.")
-    if not given:
-        if file is not None:
-            raise UsageError(
-                "--covariates needs --strength-formula, --share-formula or --taste-formula, "
-                "which says what they do."
-            )
-        return None
-    what, formula = next(iter(given.items()))
+    if not given and file is not None:
+        raise UsageError(
+            "--covariates needs --strength-formula, --share-formula or --taste-formula, "
+            "which says what they do."
+        )
     respondent = call.columns.get("respondent") or "respondent"
     source = file or call.columns["data"]
-    return ml.Covariates.read(formula, source, respondent, role=f"{what}_formula")
+    read = {
+        what: ml.Covariates.read(formula, source, respondent, role=f"{what}_formula")
+        for what, formula in given.items()
+    }
+    if random:
+        return {"covariates": read.get("taste"), "strength_covariates": read.get("strength")}
+    return {"covariates": next(iter(read.values()), None), "strength_covariates": None}
 
 
 def with_context(call: Invocation, formula: str) -> Invocation:

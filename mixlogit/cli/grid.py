@@ -43,7 +43,8 @@ def run_grid(
     path, code = run_path(call), 0
     shared = {name: value for name, value in call.options.items() if name != "strength"}
     for name, cell in cells.items():
-        own = replace(call, output=path / name, options={**shared, **_as_options(cell)})
+        as_options = {**shared, **cell, "tastes": str(cell["tastes"])}
+        own = replace(call, output=path / name, options=as_options)
         found, _ = run_posterior(own, {**asked, **cell}, tastes, priors, held_out_of)
         code = max(code, found)
         call.terminal.say()
@@ -86,8 +87,3 @@ def numbers_of_tastes(text: str) -> list[int]:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise UsageError(f'--tastes must be whole numbers such as 1,2,3, not "{text}".') from None
-
-
-def _as_options(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell as options of the command line."""
-    return {**cell, "tastes": str(cell["tastes"])}

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.core import TyperCommand
 from typer.models import ArgumentInfo
 
 from mixlogit.cli.options import EVERYWHERE, common_options, data_options, judgement_options
+from mixlogit.cli.parsing import StrictCommand
 from mixlogit.cli.terminal import Terminal
 from mixlogit.cli.training_options import MORE, TrainingCommand
-from mixlogit.errors import UsageError
+from mixlogit.errors import DataError, UsageError
 from mixlogit.run import RunFolder, check_config, load_config, refuse_damage
 
 __all__ = ["Invocation", "call_of_run", "command"]
@@ -27,6 +27,7 @@ _OF_TEXTS = (
     *("data", "prompt", "chosen", "rejected", "outcome", "labels", "respondent", "by", "weight"),
     *("bad_rows", "schema", "split"),
 )
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".gz")  # no hub id ends with one
 _NOT_IN_RUN = ("debug", "quiet", "json", "overwrite")
 
 Function = Callable[..., int | None]
@@ -68,9 +69,10 @@ class Invocation:
         """The comparisons or choice sets in DATA, or in another file with the same columns."""
         import mixlogit as ml
 
+        columns = {**self.columns, "data": data or self.columns["data"]}
+        _refuse_missing(columns["data"])
         if self.processes is not None and data is None:
             return self._stream()
-        columns = {**self.columns, "data": data or self.columns["data"]}
         sets = [name for name in _OF_SETS if columns.get(name) is not None]
         if not sets:
             return ml.load(**columns, texts_suffice=texts_suffice)
@@ -107,6 +109,13 @@ class Invocation:
         )
 
 
+def _refuse_missing(data: str) -> None:
+    """Say that a file is not there before torch is loaded, which takes seconds."""
+    path = Path(data)
+    if path.suffix.lower() in _SUFFIXES and not path.exists():
+        raise DataError(f"{data}: no such file or folder.", file=data)
+
+
 def call_of_run(folder: Path, terminal: Terminal) -> Invocation:
     """The call of `mixlogit fit` that made a run, so that its data can be read again.
 
@@ -140,7 +149,7 @@ def command(
     *,
     reads_data: bool = False,
     of_texts: bool = False,
-    kind: type[TyperCommand] | None = None,
+    kind: type[StrictCommand] = StrictCommand,
     example: str = "",
 ) -> None:
     """Register a function as a command and give it the common options.

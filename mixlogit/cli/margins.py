@@ -7,9 +7,9 @@ import typer
 
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.options import Dtype, Truncation, model_option
-from mixlogit.cli.summary import plural
 from mixlogit.cli.terminal import Terminal
 from mixlogit.errors import Interrupted
+from mixlogit.run.words import plural
 
 if TYPE_CHECKING:
     from mixlogit.lm import Margins

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mixlogit.cli.fitting import CHECK_FAILED
 from mixlogit.cli.html import finish
 from mixlogit.cli.invocation import Invocation
 from mixlogit.cli.report import Trace, report_text, write_results
@@ -55,7 +56,7 @@ def quickstart(call: Invocation) -> int:
     finish(call.terminal, path, report=True)
     alignment = [one._asdict() for one in learned]
     call.terminal.result({"run": str(path), **result, "alignment": alignment})
-    return 4 if failed else 0
+    return CHECK_FAILED if failed else 0
 
 
 def learned_text(learned: "Sequence[Learned]") -> str:

@@ -13,8 +13,7 @@ from mixlogit.cli.summary import (
     strength_table,
     utilities_table,
 )
-from mixlogit.cli.terminal import Progress
-from mixlogit.run import write_json, write_text
+from mixlogit.run import Progress, write_json, write_text
 from mixlogit.run.words import figure
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ class Trace:
     """Progress that is shown and kept, for `metrics.jsonl`.
 
     Example:
-        >>> trace = Trace(lambda stage, done, total: None)
+        >>> from mixlogit.run import silent
+        >>> trace = Trace(silent)
         >>> trace("map", 1, 2)
         >>> {**trace.events[0], "seconds": 0}
         {'stage': 'map', 'done': 1, 'total': 2, 'seconds': 0}
@@ -66,7 +66,9 @@ def report_text(
     lines = [f"fit      {model}, {what}, {result['seconds']['total']:.1f} s"]
     lines += [f"checks   {checks_line(result['checks'])}"]
     lines += [f"         {check['advice']}" for check in result["checks"] if not check["ok"]]
-    lines += ["", strength_table(posterior.summary(), truth=truth)]
+    summary = posterior.summary()
+    if len(summary):  # with one strength for all and given scale there is nothing to tell of it
+        lines += ["", strength_table(summary, truth=truth)]
     if classes:
         lines += ["", utilities_table(classes)]
     elif not result.get("random") and len(utilities := posterior.utilities()):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mixlogit.cli.invocation import Invocation
-from mixlogit.cli.summary import plural
 from mixlogit.errors import StorageError, UsageError
+from mixlogit.run.words import plural
 
 if TYPE_CHECKING:
     from mixlogit.data import Simulated

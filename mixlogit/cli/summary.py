@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mixlogit.run.words import decimals, figure, parameter
+from mixlogit.run.words import decimals, figure, interval_cells, parameter, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,6 @@ __all__ = [
     "data_line",
     "maximum_table",
     "model_words",
-    "plural",
     "ranked_table",
     "strength_table",
     "table",
@@ -26,16 +25,6 @@ __all__ = [
 _WIDTH = 34
 _SHOWN = 30  # items or features whose utilities by class are printed
 _LINE = 100  # width of the lines of checks
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    Example:
-        >>> plural(1, "group"), plural(3801, "respondent")
-        ('1 group', '3,801 respondents')
-    """
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def data_line(data: "Comparisons | ChoiceSets", ties: str = "half") -> str:
@@ -124,11 +113,10 @@ def strength_table(
     columns = ["mean", "sd", "5%", "95%", *(["truth"] if truth is not None else [])]
     rows = []
     for name, row in summary.iterrows():
-        places = decimals(float(row["sd"]))
-        cells = [f"{row[key]:.{places}f}" for key in ("mean", "sd", "q05", "q95")]
+        cells = interval_cells(row)
         if truth is not None:
             known = truth.get(str(name))
-            cells.append("" if known is None else f"{known:.{places}f}")
+            cells.append("" if known is None else f"{known:.{decimals(float(row['sd']))}f}")
         rows.append((_words(name), cells))
     return table(title, columns, rows)
 

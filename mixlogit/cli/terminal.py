@@ -5,7 +5,7 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,11 +14,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mixlogit.errors import MixlogitError
-from mixlogit.run import is_first_process, json_ready
+from mixlogit.run import Progress, is_first_process, json_ready, silent
 
-__all__ = ["Progress", "Terminal", "clean"]
-
-Progress = Callable[[str, int, int], None]  # stage, done, total
+__all__ = ["Terminal", "clean"]
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|.)?", re.DOTALL)
 _BIDI = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -93,7 +91,7 @@ class Terminal:
             unit: What is counted; if given, their number in a second is told with the time left.
         """
         if self.quiet:
-            yield lambda stage, done, total: None
+            yield silent
             return
         pace = _Pace(unit)
         if self._err.is_terminal:

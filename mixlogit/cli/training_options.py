@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from typer.core import TyperCommand
-
+from mixlogit.cli.parsing import StrictCommand
 from mixlogit.errors import UsageError
 
 __all__ = ["MORE", "TrainingCommand"]
@@ -15,7 +14,7 @@ __all__ = ["MORE", "TrainingCommand"]
 MORE = "mixlogit.more"  # where a context keeps them
 
 
-class TrainingCommand(TyperCommand):
+class TrainingCommand(StrictCommand):
     """A command that takes the options of `transformers.TrainingArguments` besides its own.
 
     Their names are written with hyphens or underscores, never shortened. transformers is loaded
@@ -24,7 +23,7 @@ class TrainingCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the trainer's options out of the command line, and parse the rest."""
-        own = self._own()
+        own = self.own_options()
         if any(_option(word) not in own for word in args if word.startswith("--")):
             parser = _parser(own)
             given, args = _taken(parser, args)
@@ -45,7 +44,7 @@ class TrainingCommand(TyperCommand):
         Returns:
             The rest of the configuration, and every key that there could have been.
         """
-        parser = _parser(self._own())
+        parser = _parser(self.own_options())
         known = dict.fromkeys(_names(parser), str)
         words: list[str] = []
         rest = {}
@@ -59,10 +58,6 @@ class TrainingCommand(TyperCommand):
         given, _ = _taken(parser, words)
         context.meta[MORE] = {**given, **context.meta.get(MORE, {})}
         return rest, {**known, **keys}
-
-    def _own(self) -> set[str]:
-        names = {name for part in self.params for name in (*part.opts, *part.secondary_opts)}
-        return names | {"--help"}
 
 
 def _parser(own: Iterable[str]) -> argparse.ArgumentParser:

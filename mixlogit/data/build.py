@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mixlogit.data.columns import Roles, no_margin
@@ -19,11 +18,10 @@ from mixlogit.data.problems import settle
 from mixlogit.data.rows import Rows
 from mixlogit.data.source import Source
 from mixlogit.data.table import Names, Table
+from mixlogit.data.values import Ints
 from mixlogit.errors import DataError
 
 __all__ = ["build", "labelled", "read_columns"]
-
-Ints = NDArray[np.int64]
 
 
 def build(

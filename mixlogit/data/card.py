@@ -18,9 +18,10 @@ def data_card(data: Comparisons | ChoiceSets | Streamed) -> dict[str, Any]:
     Returns:
         `n`: comparisons, respondents, groups (column to number of labels), ties, dropped,
         items, components, features. `columns`: role to column. `length`, where there are texts:
-        as `_length` says. `warnings`: name, count and
-        message of each finding. `identified`: whether the spread of `strength` over respondents
-        and their `taste` can be estimated, and `why`, in sentences.
+        `correlation` of the difference in characters with the choice, and the share
+        `longer_chosen` of the longer one. `warnings`: name, count and message of each finding.
+        `identified`: whether the spread of `strength` over respondents and their `taste` can be
+        estimated, and `why`, in sentences.
 
     Example:
         >>> import torch

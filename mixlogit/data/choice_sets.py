@@ -11,6 +11,7 @@ from mixlogit.data.comparisons import Dropped, Finding, Labels
 from mixlogit.data.graph import components
 from mixlogit.data.shown import data_html
 from mixlogit.errors import UsageError
+from mixlogit.run.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,14 +129,14 @@ class ChoiceSets:
         sizes = self.sizes
         low, high = int(sizes.min()), int(sizes.max())
         of = f"{low}" if low == high else f"{low} to {high}"
-        parts = [self.kind, f"{self.n_sets:,} choice set{'s'[: self.n_sets != 1]} of {of}"]
+        parts = [self.kind, f"{plural(self.n_sets, 'choice set')} of {of}"]
         if self.n_occasions < self.n_sets:
             parts.append(f"{self.n_occasions:,} rankings and choices")
         if self.respondent is not None:
-            parts.append(f"{self.n_respondents:,} respondent{'s'[: self.n_respondents != 1]}")
-        parts.append(f"{len(self.alternative):,} alternatives")
+            parts.append(plural(self.n_respondents, "respondent"))
+        parts.append(plural(len(self.alternative), "alternative"))
         if self.feature_names:
-            parts.append(f"{len(self.feature_names)} features")
+            parts.append(plural(len(self.feature_names), "feature"))
         if self.dropped:
             parts.append(f"{len(self.dropped):,} dropped")
         return f"ChoiceSets({', '.join(parts)})"
@@ -162,7 +163,7 @@ class ChoiceSets:
             ... )
             >>> df["chosen"] = [1, 0, 0, 1]
             >>> ChoiceSets.from_pandas(df, features=["price"])
-            ChoiceSets(features, 2 choice sets of 2, 2 alternatives, 1 features)
+            ChoiceSets(features, 2 choice sets of 2, 2 alternatives, 1 feature)
         """
         from mixlogit.data.load_choice_sets import load_choice_sets
 

@@ -155,7 +155,7 @@ def no_margin(source: Source) -> DataError:
     return DataError(
         f"{source.name}: no column says what is compared. Make margins with "
         '"mixlogit margins", or name one of --margin, --item-a with --item-b, and --features. '
-        f"Columns: {_columns(source)}.",
+        f"Columns: {_shown(source.names)}.",
         file=source.name,
     )
 
@@ -173,10 +173,6 @@ def no_text(name: str, names: list[str], role: str) -> DataError:
         file=name,
         column=role,
     )
-
-
-def _columns(source: Source) -> str:
-    return _shown(source.names)
 
 
 def _shown(names: list[str]) -> str:
@@ -217,7 +213,7 @@ def require(source: Source, role: str, name: str) -> None:
     hint = f' Did you mean "{close[0]}"?' if close else ""
     raise DataError(
         f'{source.name}: no column "{name}" for {_option(role)}.{hint} '
-        f"Columns: {_columns(source)}.",
+        f"Columns: {_shown(source.names)}.",
         file=source.name,
         column=name,
     )
@@ -240,7 +236,7 @@ def _outcome_needed(source: Source, roles: Roles) -> None:
     if roles.kind in ("items", "features") and not (roles.outcome or roles.grade):
         raise DataError(
             f'{source.name}: no column "outcome", which {roles.kind} need. Name it with '
-            f"--outcome. Columns: {_columns(source)}.",
+            f"--outcome. Columns: {_shown(source.names)}.",
             file=source.name,
             column="outcome",
         )

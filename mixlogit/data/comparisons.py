@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from mixlogit.data.graph import components
-from mixlogit.data.shown import comparisons_line, counted, data_html
+from mixlogit.data.shown import comparisons_line, data_html
 from mixlogit.errors import UsageError
+from mixlogit.run.words import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -315,7 +316,7 @@ class Comparisons:
         n_test = round(fraction * self.n_comparisons) if 0 < fraction < 1 else 0
         if not 0 < n_test < self.n_comparisons:
             raise UsageError(
-                f"A test fraction of {fraction} of {counted(self.n_comparisons, 'comparison')} "
+                f"A test fraction of {fraction} of {plural(self.n_comparisons, 'comparison')} "
                 "leaves one part empty. Choose one between 0 and 1."
             )
         generator = torch.Generator().manual_seed(seed)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mixlogit.data.names import dictionary
-from mixlogit.data.values import Column, Ints
+from mixlogit.data.values import Column, Ints, to_list
 
 __all__ = ["Repeats", "hash_column", "mix", "repeats"]
 
@@ -105,9 +105,8 @@ def hash_column(column: Column) -> Hashes:
         (True, False)
     """
     if isinstance(column, list) or pa.types.is_nested(column.type):
-        values = column if isinstance(column, list) else column.to_pylist()
         table: dict[str, int] = {}
-        return mix(np.array([table.setdefault(repr(v), len(table)) for v in values]))
+        return mix(np.array([table.setdefault(repr(v), len(table)) for v in to_list(column)]))
     if pa.types.is_null(column.type):
         return np.zeros(len(column), dtype=np.uint64)
     return mix(dictionary(column)[0])

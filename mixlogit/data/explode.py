@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["explode"]
+from mixlogit.data.values import Ints
 
-Ints = NDArray[np.int64]
+__all__ = ["explode"]
 
 
 def explode(choice: Ints, best: Ints) -> tuple[Ints, NDArray[np.bool_], Ints, Ints]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mixlogit.data.names import written
 from mixlogit.data.readers import checksum
 from mixlogit.data.source import Part, Source, source_of_table
-from mixlogit.data.values import Column, is_text
+from mixlogit.data.values import Column, is_text, to_list
 
 __all__ = ["Batches", "Feed", "as_type", "chained", "gathered", "joint_type", "numbered"]
 
@@ -70,9 +70,7 @@ class Feed:
         digest = hashlib.sha256(json.dumps(self.schema.names).encode())
         for _, source in self.batches(0, _BLOCK):
             for name in self.schema.names:
-                column = source.read(name)
-                values = column if isinstance(column, list) else column.to_pylist()
-                digest.update(json.dumps(values, default=str).encode())
+                digest.update(json.dumps(to_list(source.read(name)), default=str).encode())
         return digest.hexdigest()
 
 
@@ -178,7 +176,7 @@ def as_type(column: Column, kind: Any) -> Any:
                 return column.cast(kind)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
                 pass  # structs whose fields differ: by way of Python
-    values = column if isinstance(column, list) else column.to_pylist()
+    values = to_list(column)
     if is_text(kind):
         values = [written(value) for value in values]
     return pa.chunked_array([pa.array(values, type=kind)])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mixlogit.data.comparisons import Comparisons, Finding, Labels
 from mixlogit.data.duplicates import Repeats, hash_column, mix, repeats
 from mixlogit.data.graph import is_ordered
-from mixlogit.data.names import join_texts
+from mixlogit.data.names import join_text_codes
 from mixlogit.data.rows import NO_GROUP
 from mixlogit.data.scan import Scan
 from mixlogit.data.source import Source
@@ -130,7 +130,7 @@ def _not_held(data: "Streamed") -> Finding:
 
 def _unnamed_respondents(data: Comparisons, source: Source) -> Iterator[Finding]:
     """A column that looks as if it said who judged, where none was named."""
-    used = {name for names in data.columns.values() for name in np.atleast_1d(names)}
+    used = _used(data)
     like = [name for name in source.names if _WHO.fullmatch(name) and name not in used]
     if data.respondent is None and like:
         yield Finding(
@@ -275,7 +275,7 @@ def _used(data: Comparisons) -> set[str]:
 
 def _same_texts(table: Table) -> Iterator[Finding]:
     if "chosen" in table.texts and "rejected" in table.texts:
-        chosen, rejected = join_texts(table.texts["chosen"], table.texts["rejected"])
+        chosen, rejected = join_text_codes(table.texts["chosen"], table.texts["rejected"])
         n = int((chosen == rejected).sum())
         if n:
             have = "1 row has" if n == 1 else f"{n:,} rows have"

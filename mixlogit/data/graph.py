@@ -3,15 +3,15 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mixlogit.data.values import Ints
 
 __all__ = ["components", "is_ordered"]
 
-Codes = NDArray[np.int64]
 _DENSE = 5_000  # items up to which all possible edges are marked in one array of bytes
 
 
-def components(first: Codes, second: Codes, n_items: int) -> Codes:
+def components(first: Ints, second: Ints, n_items: int) -> Ints:
     """Connected component of each item, numbered by first item.
 
     Utilities can be compared within a component only: nothing links two components.
@@ -37,7 +37,7 @@ def components(first: Codes, second: Codes, n_items: int) -> Codes:
     return rank[inverse].astype(np.int64)
 
 
-def is_ordered(winner: Codes, loser: Codes, n_items: int) -> bool:
+def is_ordered(winner: Ints, loser: Ints, n_items: int) -> bool:
     """Whether one order of the items explains every choice: no circle of wins.
 
     Then Bradley-Terry utilities grow without bound unless a prior holds them (Ford, 1957:
@@ -63,7 +63,7 @@ def is_ordered(winner: Codes, loser: Codes, n_items: int) -> bool:
     return bool(strong == n_items)
 
 
-def _edges(first: Codes, second: Codes, n_items: int) -> Any:
+def _edges(first: Ints, second: Ints, n_items: int) -> Any:
     """Distinct edges as a sparse matrix; duplicates are merged first, to keep it small."""
     from scipy.sparse import coo_array
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from mixlogit.data.values import Column, is_text, plain
 
-__all__ = ["MESSAGES", "Turns", "common_turns", "holds_messages", "is_messages", "spoken", "turns"]
+__all__ = ["MESSAGES", "Turns", "common_turns", "holds_messages", "is_blank", "is_messages"]
+__all__ += ["spoken", "turns"]
 
 Turns = list[dict[str, str]]
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
@@ -67,6 +68,18 @@ def spoken(value: Turns | None) -> str | None:
         'Hi.\n\nYes?'
     """
     return None if value is None else "\n\n".join(turn["content"] for turn in value)
+
+
+def is_blank(value: str | Turns | None) -> bool:
+    """Whether nothing is said, in a text or a conversation.
+
+    Example:
+        >>> is_blank(" "), is_blank(None), is_blank([{"role": "assistant", "content": "Yes."}])
+        (True, True, False)
+    """
+    if value is None or isinstance(value, str):
+        return not (value or "").strip()
+    return not any(turn and (turn["content"] or "").strip() for turn in value)
 
 
 def common_turns(first: Turns, second: Turns) -> int:

@@ -22,7 +22,16 @@ from mixlogit.data.values import (
     type_kind,
 )
 
-__all__ = ["Coded", "Texts", "codes", "dictionary", "join_codes", "join_texts", "texts", "written"]
+__all__ = [
+    "Coded",
+    "Texts",
+    "codes",
+    "dictionary",
+    "join_codes",
+    "join_text_codes",
+    "texts",
+    "written",
+]
 
 
 @dataclass(frozen=True)
@@ -122,12 +131,12 @@ def join_codes(first: Coded, second: Coded) -> tuple[Ints, Ints, tuple[str, ...]
     return first.codes, target[second.codes], tuple(table)
 
 
-def join_texts(first: Texts, second: Texts) -> tuple[Ints, Ints]:
+def join_text_codes(first: Texts, second: Texts) -> tuple[Ints, Ints]:
     """The codes of two columns of texts over one common table.
 
     Example:
         >>> a, b = texts(pa.chunked_array([["x", "y"]])), texts(pa.chunked_array([["y", "z"]]))
-        >>> [part.tolist() for part in join_texts(a, b)]
+        >>> [part.tolist() for part in join_text_codes(a, b)]
         [[0, 1], [1, 3]]
     """
     known = first.values.cast(second.values.type)

@@ -134,20 +134,16 @@ def _of_dataset(data: Any, split: str, name: str) -> Source:
 
 
 def _of_pandas(data: Any, name: str) -> Source:
+    import pandas as pd
+
     names = [str(column) for column in data.columns]
 
     def read(column: str) -> Column:
         series = data.iloc[:, names.index(column)]
         if series.dtype == object:
-            return to_column([None if value is _missing() else value for value in series])
+            return to_column([None if value is pd.NA else value for value in series])
         # NaN among floats is a value that is wrong, not one that is missing
         array = pa.array(series, from_pandas=series.dtype.kind != "f")
         return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
     return Source(name=name, names=names, read=read, parts=[Part(name, len(data))])
-
-
-def _missing() -> object:
-    import pandas as pd
-
-    return pd.NA

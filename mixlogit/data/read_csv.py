@@ -12,8 +12,9 @@ import pyarrow.csv as pacsv
 from mixlogit.data.source import Part, Source, Unreadable
 from mixlogit.data.values import Column
 from mixlogit.errors import DataError
+from mixlogit.run.words import plural
 
-__all__ = ["not_utf8", "pointed", "read_csv", "separator"]
+__all__ = ["cells_reason", "not_utf8", "pointed", "read_csv", "separator", "utf8_error"]
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 16 << 20
@@ -54,7 +55,7 @@ def read_csv(name: str, data: pa.Buffer) -> Source:
             Unreadable(
                 name,
                 row.number - 1,  # the header is not a row
-                f"{_cells(row.actual_columns)} where the header has {row.expected_columns}",
+                cells_reason(row.actual_columns, row.expected_columns),
             )
             for row in bad
         ]
@@ -108,18 +109,34 @@ def not_utf8(name: str, data: bytes) -> DataError | None:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("latin-1")
         row = max(0, sum(1 for line in csv.reader(io.StringIO(before, newline="")) if line) - 1)
-        where = f"row {row}" if row else "the header"
-        return DataError(
-            f"{name}, {where}: byte 0x{data[error.start]:02x} is not UTF-8. "
-            'Save the file as UTF-8, which spreadsheets call "CSV UTF-8".',
-            file=name,
-            row=row or None,
-        )
+        return utf8_error(name, row, data[error.start])
     return None
 
 
-def _cells(n: int) -> str:
-    return "1 cell" if n == 1 else f"{n} cells"
+def utf8_error(name: str, row: int, byte: int) -> DataError:
+    """The error for a byte that is not UTF-8, in a row counted from 1; row 0 is the header.
+
+    Example:
+        >>> str(utf8_error("votes.csv", 0, 0xE9)).split(". ")[0]
+        'votes.csv, the header: byte 0xe9 is not UTF-8'
+    """
+    where = f"row {row}" if row else "the header"
+    return DataError(
+        f"{name}, {where}: byte 0x{byte:02x} is not UTF-8. "
+        'Save the file as UTF-8, which spreadsheets call "CSV UTF-8".',
+        file=name,
+        row=row or None,
+    )
+
+
+def cells_reason(n: int, wanted: int) -> str:
+    """What is wrong with a line that has not as many cells as the header.
+
+    Example:
+        >>> cells_reason(1, 3)
+        '1 cell where the header has 3'
+    """
+    return f"{plural(n, 'cell')} where the header has {wanted}"
 
 
 def _header(name: str, data: pa.Buffer) -> tuple[list[str], str]:

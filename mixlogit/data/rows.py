@@ -12,7 +12,7 @@ from mixlogit.data.names import Coded, Texts, codes, join_codes, texts
 from mixlogit.data.numbers import numbers
 from mixlogit.data.problems import Problem
 from mixlogit.data.source import Source
-from mixlogit.data.values import Bad, Column, Floats, Ints, printable
+from mixlogit.data.values import Bad, Column, Floats, Ints, printable, to_list
 
 __all__ = ["NO_GROUP", "NeedsColumns", "Rows"]
 
@@ -81,8 +81,7 @@ class Rows:
 
     def messages(self, column: str) -> list[Turns | None]:
         """A column of lists of messages; None where a row is malformed."""
-        raw = self.source.read(column)
-        values = raw if isinstance(raw, list) else raw.to_pylist()
+        values = to_list(self.source.read(column))
         found = [None if value is None else turns(value) for value in values]
         wrong = {i: value for i, value in enumerate(found) if isinstance(value, str)}
         blank = [isinstance(value, list) and not (spoken(value) or "").strip() for value in found]

@@ -9,8 +9,30 @@ import torch
 from mixlogit.data.processes import Processes
 from mixlogit.data.table import Names, Table
 from mixlogit.data.values import Ints
+from mixlogit.errors import UsageError
 
-__all__ = ["Appearances", "Block", "Scan"]
+__all__ = ["Appearances", "Block", "Scan", "refuse_many_groups"]
+
+_MOST_GROUPS = 1000  # labels of a group column, each with effects of its own
+
+
+def refuse_many_groups(column: str, n_labels: int, n_comparisons: int) -> None:
+    """Refuse a group column with so many labels that it is none, before it fills the memory.
+
+    Args:
+        column: The group column.
+        n_labels: Its labels.
+        n_comparisons: The comparisons that they were found in.
+
+    Raises:
+        UsageError: For more than 1,000 labels.
+    """
+    if n_labels > _MOST_GROUPS:
+        raise UsageError(
+            f'Group column "{column}" has {n_labels:,} labels in {n_comparisons:,} comparisons; a '
+            f"fit takes at most {_MOST_GROUPS:,} groups. Name a column with fewer labels. One "
+            "that numbers comparisons is no group, one that numbers people is for --respondent."
+        )
 
 
 @dataclass(frozen=True)
@@ -119,6 +141,8 @@ class Scan:
             name: seen.add(block.table.groups[name], block.file, block.rows)
             for name, seen in self.groups.items()
         }
+        for name, seen in self.groups.items():
+            refuse_many_groups(name, len(seen), self.votes + margin.size)
         self._count(who, self._cells(levels, who.size))
         tie = outcome == 0.5
         size = np.abs(margin)

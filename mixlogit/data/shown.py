@@ -3,8 +3,9 @@
 from typing import Any
 
 from mixlogit.run.notebook import html_table
+from mixlogit.run.words import plural
 
-__all__ = ["comparisons_line", "counted", "data_html"]
+__all__ = ["comparisons_line", "data_html"]
 
 _SHOWN = 30  # groups
 
@@ -39,26 +40,16 @@ def comparisons_line(data: Any) -> str:
         >>> comparisons_line(ml.simulate(10, 2, seed=1).comparisons())
         'Comparisons(margin, 10 comparisons, 2 respondents)'
     """
-    parts = [data.kind, counted(data.n_comparisons, "comparison")]
+    parts = [data.kind, plural(data.n_comparisons, "comparison")]
     if data.respondent is not None:
-        parts.append(counted(data.n_respondents, "respondent"))
-    parts += [f"{name}: {counted(len(g), 'group')}" for name, g in data.groups.items()]
+        parts.append(plural(data.n_respondents, "respondent"))
+    parts += [f"{name}: {plural(len(g), 'group')}" for name, g in data.groups.items()]
     if data.items:
-        parts.append(counted(len(data.items), "item"))
+        parts.append(plural(len(data.items), "item"))
     if data.feature_names:
-        parts.append(counted(len(data.feature_names), "feature"))
+        parts.append(plural(len(data.feature_names), "feature"))
     if data.n_ties:
-        parts.append(counted(data.n_ties, "tie"))
+        parts.append(plural(data.n_ties, "tie"))
     if data.dropped:
         parts.append(f"{len(data.dropped):,} dropped")
     return f"Comparisons({', '.join(parts)})"
-
-
-def counted(n: int, noun: str) -> str:
-    """A count with its noun.
-
-    Example:
-        >>> counted(1, "item"), counted(1200, "item")
-        ('1 item', '1,200 items')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

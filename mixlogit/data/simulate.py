@@ -22,9 +22,9 @@ from mixlogit.run.write import replacing, write_json, write_parquet
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Simulated", "simulate"]
+__all__ = ["LISTED", "Simulated", "simulate"]
 
-_LISTED = 10_000  # respondents up to which the truth lists each one
+LISTED = 10_000  # respondents up to which the truth lists each one
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Simulated:
             writers[path.suffix](temporary)
         files = [path, path.with_suffix(".truth.json")]
         write_json(files[1], self.truth)
-        if self.respondents.num_rows > _LISTED:
+        if self.respondents.num_rows > LISTED:
             files.append(path.with_suffix(".truth.parquet"))
             write_parquet(files[2], self.respondents)
         return files
@@ -145,7 +145,7 @@ def simulate(
     _check(design)
     drawn = draw(design)
     people = pa.table(drawn.respondents)
-    listed = None if people.num_rows > _LISTED else drawn.listed()
+    listed = None if people.num_rows > LISTED else drawn.listed()
     truth = {"arguments": arguments, "respondents": listed, **drawn.truth}
     return Simulated(table=pa.table(drawn.columns), truth=truth, respondents=people)
 

@@ -8,13 +8,11 @@ import pyarrow as pa
 import torch
 from scipy.special import expit
 
-from mixlogit.data.simulate import Simulated
+from mixlogit.data.simulate import LISTED, Simulated
 from mixlogit.data.values import Floats, Ints
 from mixlogit.errors import UsageError
 
 __all__ = ["SimulatedTexts", "TextWorld", "simulate_texts", "words_of"]
-
-_LISTED = 10_000  # respondents up to which the truth lists each one
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def _judge(
     people = pa.table({"respondent": names, "strength": b})
     truth = {
         "arguments": arguments,
-        "respondents": people.to_pydict() if len(b) <= _LISTED else None,
+        "respondents": people.to_pydict() if len(b) <= LISTED else None,
         "token_weight": world.token_weight.tolist(),
         "topic_weight": world.topic_weight.tolist(),
         "features": None,

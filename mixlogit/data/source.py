@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mixlogit.data.values import Column
+from mixlogit.data.values import Column, to_list
 from mixlogit.errors import DataError
 
 __all__ = ["Part", "Source", "Unreadable", "merged", "source_of_table", "to_column"]
@@ -131,7 +131,7 @@ def merged(columns: list[Column]) -> Column:
     if len(columns) == 1:
         return columns[0]
     if any(isinstance(column, list) for column in columns):
-        return [value for column in columns for value in _listed(column)]
+        return [value for column in columns for value in to_list(column)]
     kinds: dict[Any, None] = {column.type: None for column in columns}
     kinds = {kind: None for kind in kinds if not pa.types.is_null(kind)} or kinds
     target = next(iter(kinds))
@@ -141,7 +141,3 @@ def merged(columns: list[Column]) -> Column:
         target = pa.float64()
     chunks = [chunk for column in columns for chunk in column.cast(target).chunks]
     return pa.chunked_array(chunks, type=target)
-
-
-def _listed(column: Column) -> list[object]:
-    return column if isinstance(column, list) else list(column.to_pylist())

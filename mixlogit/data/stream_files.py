@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mixlogit.data.feed import Batches, Feed, joint_type, numbered
-from mixlogit.data.read_csv import pointed, separator
+from mixlogit.data.read_csv import cells_reason, pointed, separator, utf8_error
 from mixlogit.data.read_json import Record, json_records
 from mixlogit.data.readers import coded_parquet, opened, reading_parquet
 from mixlogit.data.source import Part, Source, Unreadable, source_of_table, to_column
@@ -109,8 +109,7 @@ def stream_csv(path: Path, name: str) -> Feed:
                 if len(cells) == len(header):
                     yield row, dict(zip(header, cells, strict=True))
                 else:
-                    n = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-                    yield row, f"{n} where the header has {len(header)}"
+                    yield row, cells_reason(len(cells), len(header))
 
     schema = pa.schema([(column, pa.string()) for column in header])
     return Feed(name, schema, None, _record_batches(records, name, header, True), (path,))
@@ -151,14 +150,7 @@ def _check_utf8(cells: list[str], name: str, row: int) -> None:
     try:
         "".join(cells).encode()
     except UnicodeEncodeError as error:
-        byte = ord(error.object[error.start]) - 0xDC00
-        where = f"row {row}" if row else "the header"
-        raise DataError(
-            f"{name}, {where}: byte 0x{byte:02x} is not UTF-8. "
-            'Save the file as UTF-8, which spreadsheets call "CSV UTF-8".',
-            file=name,
-            row=row or None,
-        ) from error
+        raise utf8_error(name, row, ord(error.object[error.start]) - 0xDC00) from error
 
 
 def stream_jsonl(path: Path, name: str) -> Feed:

@@ -18,8 +18,9 @@ from mixlogit.data.processes import Processes
 from mixlogit.data.scan import Block
 from mixlogit.data.source import source_of_table
 from mixlogit.data.stream import open_feed
-from mixlogit.data.vote_reader import Progress, VoteReader
+from mixlogit.data.vote_reader import VoteReader
 from mixlogit.errors import UsageError
+from mixlogit.run import Progress
 
 __all__ = ["Streamed", "Tally", "drawn_respondents", "streamed"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mixlogit.data.duplicates import Hashes, mix
-from mixlogit.data.names import Texts, join_texts
+from mixlogit.data.names import Texts, join_text_codes
 from mixlogit.data.values import Floats, Ints
 
 __all__ = ["Names", "Table", "pair_of"]
@@ -87,7 +87,7 @@ def _two_sided(table: Table) -> list[tuple[Ints, Ints]]:
     if table.items is not None:
         return [(table.items[0], table.items[1])]
     if "chosen" in table.texts and "rejected" in table.texts:
-        return [join_texts(table.texts["chosen"], table.texts["rejected"])]
+        return [join_text_codes(table.texts["chosen"], table.texts["rejected"])]
     return []
 
 

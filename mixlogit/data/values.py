@@ -28,6 +28,7 @@ __all__ = [
     "others",
     "plain",
     "printable",
+    "to_list",
     "type_kind",
 ]
 
@@ -120,6 +121,16 @@ def printable(text: str) -> str:
         c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
         for c in text
     )
+
+
+def to_list(column: Column) -> list[Any]:
+    """The values of a raw column as Python objects.
+
+    Example:
+        >>> to_list(pa.chunked_array([[1, None]])), to_list([1, "x"])
+        ([1, None], [1, 'x'])
+    """
+    return column if isinstance(column, list) else list(column.to_pylist())
 
 
 def null_rows(column: Any) -> Ints:

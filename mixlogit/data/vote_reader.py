@@ -1,6 +1,6 @@
 """Votes read and checked block by block, as often as wanted, by one process or several."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,10 +17,9 @@ from mixlogit.data.processes import Processes
 from mixlogit.data.rows import Rows
 from mixlogit.data.scan import Block, Scan
 from mixlogit.errors import DataError
+from mixlogit.run import Progress
 
-__all__ = ["Progress", "VoteReader"]
-
-Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all (0: unknown)
+__all__ = ["VoteReader"]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from mixlogit.lm.rows import Row
@@ -19,6 +19,7 @@ from mixlogit.run import replacing
 
 __all__ = ["ScoreCache", "model_key", "rows_key", "user_cache"]
 
+_SUM = "sha256"
 # says where a model came from or how it is run, not what it computes
 _NOT_IN_KEY = {"architectures", "dtype", "transformers_version", "use_cache"}
 
@@ -27,7 +28,8 @@ class ScoreCache:
     """A folder with one file of log-probabilities for each block of rows that was scored.
 
     A file appears whole or not at all, and its name tells all that its values depend on, so
-    that several processes can share the folder. A damaged file counts as missing.
+    that several processes can share the folder. A checksum lies with the values; a file that is
+    damaged, or another one under this name, counts as missing.
 
     Args:
         folder: The folder; it is made when something is stored.
@@ -53,7 +55,7 @@ class ScoreCache:
 
     def load(self, key: str, n: int) -> Tensor | None:
         """The `n` log-probabilities stored under a key, or None."""
-        found = self._read(self._file(key))
+        found = self._read(key)
         if found is None or found.shape != (n,):
             self.misses += n
             return None
@@ -63,18 +65,27 @@ class ScoreCache:
     def store(self, key: str, logp: Tensor) -> None:
         """Keep log-probabilities under a key."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        logp = logp.contiguous()
         with replacing(self._file(key)) as temporary:
-            save_file({"logp": logp.contiguous()}, temporary)
+            save_file({"logp": logp}, temporary, {_SUM: _sha256(key, logp)})
 
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
 
-    @staticmethod
-    def _read(file: Path) -> Tensor | None:
+    def _read(self, key: str) -> Tensor | None:
         try:
-            return load_file(file).get("logp")
+            with safe_open(self._file(key), "pt") as file:
+                found: Tensor = file.get_tensor("logp")
+                told = (file.metadata() or {}).get(_SUM)
         except (FileNotFoundError, SafetensorError):
             return None
+        return found if told == _sha256(key, found) else None
+
+
+def _sha256(key: str, logp: Tensor) -> str:
+    """Checksum of values under their key."""
+    values = logp.reshape(-1).view(torch.uint8).cpu().numpy()
+    return hashlib.sha256(key.encode() + values.tobytes()).hexdigest()
 
 
 def rows_key(model: str, rows: Sequence[Row]) -> str:

@@ -11,7 +11,7 @@ from mixlogit.data.prefix import common_length
 from mixlogit.data.problems import BadRows, Faults, sift
 from mixlogit.data.source import Source, source_of_table
 from mixlogit.errors import DataWarning, UsageError
-from mixlogit.lm.encoded import Encoded
+from mixlogit.lm.encoded import Encoded, Tokens
 from mixlogit.lm.specials import Specials
 from mixlogit.lm.templates import Whole, whole_texts
 
@@ -20,15 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodingCounts", "Truncation", "encode"]
 
-Tokens = list[int]
 _NO_PROMPT = "An answer can only be scored behind a prompt."
 _LONG_PROMPT = (
     "That leaves no room for an answer in {:,}: raise --max-length, or cut the prompt's "
-    "beginning by --truncation keep_end."
+    "beginning by --truncation keep_end (--truncation-mode of align)."
 )
 _LONG_ANSWER = (
     "That leaves no room for the prompt in {:,}: raise --max-length, or cut the answers' end by "
-    "--truncation keep_start."
+    "--truncation keep_start (--truncation-mode of align)."
 )
 Truncation = Literal["keep_start", "keep_end"]
 

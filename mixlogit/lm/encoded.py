@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Encoded"]
+__all__ = ["Encoded", "Tokens"]
 
 Tokens = list[int]
 

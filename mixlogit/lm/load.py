@@ -1,5 +1,7 @@
 """Language models and tokenizers from the disk or the hub, in one line of error if not."""
 
+import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,11 +17,12 @@ __all__ = [
     "load_model",
     "load_reward_model",
     "load_tokenizer",
+    "longest_text",
     "quiet_transformers",
 ]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+_DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 
 
 def best_device() -> str:
@@ -29,8 +32,6 @@ def best_device() -> str:
         >>> best_device() in ("cpu", "cuda") or best_device().startswith("cuda:")
         True
     """
-    import os
-
     if not torch.cuda.is_available():
         return "cpu"
     return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
@@ -117,6 +118,20 @@ def load_reward_model(name: str | Path, *, device: str | None = None) -> tuple[A
     return model.to(place).eval(), tokenizer
 
 
+def longest_text(model: Any) -> int | None:
+    """Most tokens that a model was made for; None where its configuration does not say.
+
+    Example:
+        >>> from transformers import LlamaConfig, LlamaForCausalLM
+        >>> sizes = dict(hidden_size=8, intermediate_size=8, num_attention_heads=2, vocab_size=9)
+        >>> config = LlamaConfig(num_hidden_layers=1, max_position_embeddings=64, **sizes)
+        >>> longest_text(LlamaForCausalLM(config))
+        64
+    """
+    found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Without transformers' own bars and notices; its errors stay."""
@@ -144,8 +159,8 @@ def _with_adapter(name: str | Path, local: bool, dtype: torch.dtype) -> Any:
 
 
 def _dtype(name: str, device: str) -> torch.dtype:
-    if name not in DTYPES:
-        raise UsageError(f'Expected a dtype of {", ".join(DTYPES)} but got "{name}".')
+    if name not in _DTYPES:
+        raise UsageError(f'Expected a dtype of {", ".join(_DTYPES)} but got "{name}".')
     if name != "auto":
         found: torch.dtype = getattr(torch, name)
         return found
@@ -157,10 +172,27 @@ def _is_local(name: str | Path) -> bool:
     """Whether a name is a folder; a name that can be neither folder nor hub id is refused."""
     path = Path(name)
     if path.is_dir():
+        _refuse_outside(path)
         return True
     if isinstance(name, Path) or not _HUB_ID.fullmatch(name) or path.exists():
         raise UsageError(f"{name}: no such folder of a model.", file=name)
     return False
+
+
+def _refuse_outside(folder: Path) -> None:
+    """See that the lists of a model's parts name files of its own folder."""
+    for index in folder.glob("*.index.json"):
+        try:
+            parts = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # transformers says what is wrong with it
+        paths = map(Path, map(str, parts))
+        outside = [path for path in paths if path.is_absolute() or ".." in path.parts]
+        if outside:
+            raise UsageError(
+                f'{index} names "{outside[0]}", a file outside of its folder. Restore the model.',
+                file=str(index),
+            )
 
 
 def _said(what: str, name: str | Path, load: Callable[[], Any]) -> Any:

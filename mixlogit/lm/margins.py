@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,11 +24,10 @@ from mixlogit.lm.encode import EncodingCounts, Truncation, encode
 from mixlogit.lm.pairing import Pairing, open_pairing
 from mixlogit.lm.ratios import COLUMNS, margin_columns
 from mixlogit.lm.shards import Shards
-from mixlogit.run import run_lock
+from mixlogit.run import Progress, run_lock, silent
 
 __all__ = ["MarginOptions", "Margins", "margins"]
 
-Progress = Callable[[str, int, int], None]  # stage, rows done, rows in all (0: unknown)
 _SHARD = 1000
 
 
@@ -194,7 +193,7 @@ class _Run:
         self.shards = shards
         self.group = group
         self.bad_rows = bad_rows
-        self.progress = progress or (lambda stage, done, total: None)
+        self.progress = progress or silent
         self.pairs = self.cache_hits = 0
 
     def __call__(self) -> Margins:
@@ -204,17 +203,19 @@ class _Run:
         self.group.wait()  # all must see the same shards before the first one adds to them
         begin = time.monotonic()
         self.progress("scoring", start, self.stream.n_rows or 0)
+        end = start
         for number, batch in enumerate(self.stream.batches(start)):
             mine = number % self.group.count == self.group.rank
             if mine and self.shards.end(batch.start) is None:
                 self._shard(batch)
-            self.progress("scoring", batch.end, self.stream.n_rows or 0)
+            end = batch.end
+            self.progress("scoring", end, self.stream.n_rows or 0)
         pairs, hits = self.group.total([self.pairs, self.cache_hits])
         rate = pairs / max(time.monotonic() - begin, 1e-9)
-        result = self._summary(rate, int(hits))
+        result = self._summary(end, rate, int(hits))
         self.group.wait()  # all have read what is removed now
         if self.group.first:
-            self.shards.merge()
+            self.shards.merge(end)
         self.group.wait()
         return result
 
@@ -254,9 +255,9 @@ class _Run:
         }
         self.shards.write(batch.start, batch.end, table, record)
 
-    def _summary(self, rate: float, hits: int) -> Margins:
+    def _summary(self, end: int, rate: float, hits: int) -> Margins:
         counts, said, left_out = EncodingCounts(), Counter[str](), Counter[str]()
-        for record in self.shards.records():
+        for record in self.shards.records(end):
             told = record.pop("counts")
             dropped = tuple(Dropped(**entry) for entry in told.pop("dropped"))
             counts += EncodingCounts(**told, dropped=dropped)

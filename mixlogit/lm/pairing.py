@@ -9,7 +9,7 @@ from typing import Any
 from mixlogit.errors import UsageError
 from mixlogit.lm.cache import ScoreCache, model_key
 from mixlogit.lm.encode import Truncation
-from mixlogit.lm.load import load_model, load_tokenizer, quiet_transformers
+from mixlogit.lm.load import load_model, load_tokenizer, longest_text, quiet_transformers
 from mixlogit.lm.reference import Reference
 from mixlogit.lm.scorer import Scorer
 
@@ -99,7 +99,7 @@ def open_pairing(
         other = None if reference is None else _model(reference, dtype, device)
         against = Reference(scorer, other, cache=cache)
         made = _tokenizer(tokenizer, policy, model)
-    limits = [_positions(one) for one in (model, against.scorer.model)]
+    limits = [longest_text(one) for one in (model, against.scorer.model)]
     longest = min((limit for limit in limits if limit), default=None)
     place = next(model.parameters()).device.type
     return Pairing(
@@ -130,12 +130,6 @@ def _tokenizer(tokenizer: Any | None, policy: Any, model: Any) -> Any:
     if bare and adapters:
         return load_tokenizer(adapters[0].base_model_name_or_path)
     return load_tokenizer(policy)
-
-
-def _positions(model: Any) -> int | None:
-    """Most tokens that a model was made for."""
-    found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return found if isinstance(found, int) and found > 0 else None
 
 
 def _tokenizer_key(tokenizer: Any) -> str:

@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from mixlogit.errors import UsageError
-from mixlogit.lm.encoded import Encoded
+from mixlogit.lm.encoded import Encoded, Tokens
 
-__all__ = ["Row", "attention", "batches", "collate", "rows_of", "separate", "unique_rows"]
+__all__ = ["Batch", "Row", "attention", "batches", "collate", "rows_of", "separate", "unique_rows"]
 
-Tokens = list[int]
 Batch = dict[str, Tensor]
 
 _PADDING = -1  # segment of padding; 0 is the prompt, 1, 2, ... its answers

@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from mixlogit.errors import UsageError
 from mixlogit.lm.head import token_log_probs
-from mixlogit.lm.rows import Row, attention, batches, collate, separate
+from mixlogit.lm.rows import Batch, Row, attention, batches, collate, separate
 from mixlogit.lm.support import Support, body_and_head, find_support
 from mixlogit.lm.threads import worth_threads
 
 __all__ = ["Scorer", "Scores", "evaluating"]
-
-Batch = dict[str, Tensor]
 
 
 class Scores(NamedTuple):

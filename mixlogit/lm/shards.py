@@ -1,5 +1,6 @@
 """A table that is written in shards: what a killed process did stays done."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,15 +16,13 @@ from mixlogit.run.write import sync
 
 __all__ = ["Shards"]
 
-_RECORD = b"mixlogit"
-
 
 class Shards:
     """The shards of a Parquet file on their way, in a hidden folder beside it.
 
-    A shard is named by its first row and appears whole or not at all. `merge` joins them in
-    order and removes the folder. The file depends on the shards alone, not on how often the
-    work was broken off.
+    A shard is named by its first row. Its record, written last, holds a checksum of both, so that
+    a shard that is damaged counts as missing. `merge` joins them in order and removes the folder.
+    The file depends on the shards alone, not on how often the work was broken off.
 
     Args:
         output: The Parquet file.
@@ -34,9 +33,9 @@ class Shards:
         >>> shards.begin({"policy": "a"}, overwrite=False)
         True
         >>> shards.write(0, 2, pa.table({"x": [1, 2]}), {"pairs": 2})
-        >>> shards.end(0), shards.end(2), [record["pairs"] for record in shards.records()]
+        >>> shards.end(0), shards.end(2), [record["pairs"] for record in shards.records(2)]
         (2, None, [2])
-        >>> shards.merge()
+        >>> shards.merge(2)
         >>> pq.read_table(shards.output).to_pydict(), shards.folder.exists()
         ({'x': [1, 2]}, False)
     """
@@ -61,43 +60,59 @@ class Shards:
             StorageError: The file exists, or was begun with another manifest.
         """
         wanted, (found, merged) = json_ready(manifest), self._begun()
-        if found == wanted and merged:
+        done = self._whole if self._whole.exists() else self.output
+        if found == wanted and merged and done.exists() and _sha256(done) == merged:
             self._finish()
             return False
         if self.output.exists() and not overwrite:
             message = f"{self.output} exists. Choose another --output, or add --overwrite."
             raise StorageError(message, file=self.output)
-        if found is not None and found != wanted:
-            if not overwrite:
-                raise self._other(wanted, found)
+        if found is not None and found != wanted and not overwrite:
+            raise self._other(wanted, found)
+        if found != wanted and self.folder.exists():  # also where nothing says whose shards
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self._manifest, {"of": wanted, "merged": False})
+        write_json(self._manifest, {"of": wanted, "merged": None})
         return True
 
     def end(self, start: int) -> int | None:
-        """The row behind the shard that starts at a row, or None if there is no such shard."""
-        file = self._file(start)
-        return int(_record(file)["end"]) if file.exists() else None
+        """The row behind the shard that starts at a row, or None if there is no whole one."""
+        record = self._record(start)
+        return None if record is None else int(record["end"])
 
     def write(self, start: int, end: int, table: pa.Table, record: Mapping[str, Any]) -> None:
         """Write one shard, and what there is to say of it."""
-        said = json.dumps(json_ready({**record, "end": end}))
-        write_parquet(self._file(start), table.replace_schema_metadata({_RECORD: said}))
+        file, said = self._file(start), json_ready({**record, "start": start, "end": end})
+        write_parquet(file, table)
+        write_json(file.with_suffix(".json"), {"sha256": _sha256(file, said), "record": said})
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """What was said of each shard, in order."""
-        for file in self._files():
-            yield _record(file)
+    def records(self, end: int) -> Iterator[dict[str, Any]]:
+        """What was said of each shard, in order.
 
-    def merge(self) -> None:
-        """Join the shards in order, one in memory at a time."""
-        files = self._files()
+        Args:
+            end: The row behind the last one.
+
+        Raises:
+            StorageError: A shard is missing or damaged.
+        """
+        start = 0
+        while start < end:
+            record = self._record(start)
+            if record is None:
+                file = self._file(start)
+                message = f"{file} is missing or damaged. Run the same command again."
+                raise StorageError(message, file=file)
+            yield record
+            start = record["end"]
+
+    def merge(self, end: int) -> None:
+        """Join the shards up to a row, in order, one in memory at a time."""
+        files = [self._file(record["start"]) for record in self.records(end)]
         schema = pq.read_schema(files[0]).remove_metadata()
         with replacing(self._whole) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             for file in files:
                 writer.write_table(pq.read_table(file).replace_schema_metadata(None))
-        write_json(self._manifest, {"of": self._begun()[0], "merged": True})
+        write_json(self._manifest, {"of": self._begun()[0], "merged": _sha256(self._whole)})
         self._finish()
 
     def _finish(self) -> None:
@@ -105,22 +120,28 @@ class Shards:
         if self._whole.exists():
             self._whole.replace(self.output)
             sync(self.output.parent)
-        for file in self._files():
-            file.unlink()
+        for file in self.folder.iterdir():
+            if file != self._manifest:
+                file.unlink()
         shutil.rmtree(self.folder)
 
     def _file(self, start: int) -> Path:
         return self.folder / f"{start:012d}.parquet"
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob(f"{'[0-9]' * 12}.parquet"))
+    def _record(self, start: int) -> dict[str, Any] | None:
+        """What was said of the shard that starts at a row, if both are as they were written."""
+        file = self._file(start)
+        said = _read(file.with_suffix(".json"))
+        record = said.get("record")
+        if not file.exists() or not isinstance(record, dict) or record.get("start") != start:
+            return None
+        ahead = isinstance(record.get("end"), int) and record["end"] > start
+        return record if ahead and said.get("sha256") == _sha256(file, record) else None
 
-    def _begun(self) -> tuple[Any, bool]:
-        """The manifest of the folder that is there, if one is, and whether it was merged."""
-        if not self._manifest.exists():
-            return None, False
-        said = json.loads(self._manifest.read_text(encoding="utf-8"))
-        return said["of"], said["merged"]
+    def _begun(self) -> tuple[Any, str | None]:
+        """The manifest of the folder that is there, if one is, and the checksum once merged."""
+        said = _read(self._manifest)
+        return said.get("of"), said.get("merged")
 
     def _other(self, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> StorageError:
         keys = sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key))
@@ -131,6 +152,19 @@ class Shards:
         )
 
 
-def _record(file: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(pq.read_schema(file).metadata[_RECORD])
-    return record
+def _read(file: Path) -> dict[str, Any]:
+    """A JSON object; empty where the file is missing or damaged."""
+    try:
+        said = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _sha256(file: Path, *records: Any) -> str:
+    """Checksum of a file, and of what is said of it."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+    for record in records:
+        digest.update(json.dumps(record).encode())
+    return digest.hexdigest()

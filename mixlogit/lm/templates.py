@@ -8,7 +8,7 @@ import pyarrow as pa
 from jinja2 import TemplateError
 
 from mixlogit.data.columns import no_text
-from mixlogit.data.messages import Turns, common_turns, is_messages, turns
+from mixlogit.data.messages import Turns, common_turns, is_blank, is_messages, turns
 from mixlogit.data.prefix import common_length
 from mixlogit.data.problems import Faults
 from mixlogit.data.values import is_text, plain, printable, type_kind
@@ -85,7 +85,7 @@ def whole_texts(
         values = dict(zip(_ROLES, parts, strict=True))
         if not explicit:
             del values["prompt"]
-        missing = [role for role, value in values.items() if _is_blank(value)]
+        missing = [role for role, value in values.items() if is_blank(value)]
         if missing:
             word = "missing" if values[missing[0]] is None else "empty"
             faults.note(row, missing[0], f'"{missing[0]}" is {word}', _EMPTY)
@@ -164,12 +164,6 @@ def _one_kind(table: pa.Table, name: str) -> str:
             column=next(reversed(kinds)),
         )
     return next(iter(kinds.values()), "text")
-
-
-def _is_blank(value: str | Turns | None) -> bool:
-    if value is None or isinstance(value, str):
-        return not (value or "").strip()
-    return not any(turn and (turn["content"] or "").strip() for turn in value)
 
 
 def _of_texts(row: int, prompt: str | None, chosen: str, rejected: str) -> Whole:

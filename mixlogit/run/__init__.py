@@ -4,6 +4,7 @@ from mixlogit.run.config import check_config, config_sha256, load_config
 from mixlogit.run.folder import RunFolder, versions
 from mixlogit.run.lock import run_lock
 from mixlogit.run.manifest import fault_of, refuse_damage, write_manifest
+from mixlogit.run.progress import Progress, silent
 from mixlogit.run.resources import is_first_process, n_processes, peak_memory_mb
 from mixlogit.run.training import GrowingRun
 from mixlogit.run.write import (
@@ -19,6 +20,7 @@ from mixlogit.run.write import (
 
 __all__ = [
     "GrowingRun",
+    "Progress",
     "RunFolder",
     "check_config",
     "config_sha256",
@@ -32,6 +34,7 @@ __all__ = [
     "refuse_damage",
     "replacing",
     "run_lock",
+    "silent",
     "versions",
     "write_json",
     "write_manifest",

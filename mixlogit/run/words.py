@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-__all__ = ["decimals", "figure", "interval_cells", "parameter"]
+__all__ = ["decimals", "differing", "figure", "interval_cells", "parameter", "plural"]
 
 _PARAMETERS = {
     "cv": "coefficient of variation",
@@ -17,6 +17,16 @@ _PARAMETERS = {
 }
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    Example:
+        >>> plural(1, "group"), plural(3801, "respondent")
+        ('1 group', '3,801 respondents')
+    """
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def parameter(name: str) -> str:
     """A parameter in words.
 
@@ -27,6 +37,19 @@ def parameter(name: str) -> str:
     if name.startswith("share["):
         return f"share of class {name[6:-1]}"
     return _PARAMETERS.get(name, name)
+
+
+def differing(kind: str) -> str:
+    """What a fit lets differ between respondents, in a word.
+
+    Args:
+        kind: As in `comparison.json`.
+
+    Example:
+        >>> differing("homogeneous"), differing("taste")
+        ('nothing', 'taste')
+    """
+    return "nothing" if kind == "homogeneous" else kind
 
 
 def figure(value: float | None) -> str:

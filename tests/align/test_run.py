@@ -63,6 +63,27 @@ def test_the_package_is_the_function(tmp_path: Path) -> None:
     assert str(error.value) == f"{tmp_path / 'x'} does not name its reference: add --reference."
     found = ml.evaluate(tmp_path / "x", test, reference=policy(seed=1), cache=None, replicates=20)
     assert found.figures["accuracy"]["micro"]["estimate"] == done.result["eval"]["accuracy"]
+    record = json.loads((tmp_path / "x" / "run.json").read_text())
+    chosen = {"data", "test", "model", "reference", "tokenizer", "output", *QUICK}
+    assert set(record["chosen"]) == chosen  # and not the defaults, such as dtype
+
+
+def test_what_is_odd_in_the_data_is_told_of_the_texts_and_of_no_margins() -> None:
+    table = comparisons(40, 4)
+    twice = pa.concat_tables([table.slice(0, 30), table.slice(3, 1)])
+    twice = twice.append_column("margin", [[0.5] * 31]).append_column("item_a", [["x"] * 31])
+    blank = pa.array(
+        ["" if k == 1 else text for k, text in enumerate(twice["chosen"].to_pylist())]
+    )
+    place = twice.column_names.index("chosen")
+    broken = twice.set_column(place, "chosen", blank)
+    data = PreferenceData.read(broken, tokenizer(), bad_rows="drop").comparisons
+    assert [found.name for found in data.warnings] == ["duplicates"]
+    assert data.warnings[0].message.startswith("1 row repeats an earlier row")
+    assert data.kind == "texts"
+    assert data.row is not None
+    assert data.row.tolist() == [1, *range(3, 32)]  # the second was dropped
+    assert "length" in ml.data_card(data)
 
 
 def test_a_reference_of_its_own_is_what_margins_are_against(tmp_path: Path) -> None:

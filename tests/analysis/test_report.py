@@ -1,6 +1,7 @@
 """The page of a report: sections by rule, escaped names, self-contained, small."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import mixlogit as ml
 from mixlogit.analysis import report
 from mixlogit.analysis.material import Material, read_material
 from mixlogit.analysis.page import render_report
-from mixlogit.analysis.report_sections import alerts, verdict
+from mixlogit.analysis.report_comparison import comparison_sections
+from mixlogit.analysis.report_sections import alerts, alignment, respondents, verdict
 from mixlogit.cli import main
 from mixlogit.errors import StorageError, UsageError
 
@@ -113,6 +115,53 @@ def test_the_verdict_is_three_sentences_with_a_figure_free_of_scale(saved_run: P
     said = verdict(read_material(saved_run)).text
     assert len(said) <= 3
     assert said[1].startswith("Relative disagreement at the median margin is 0.")
+
+
+def test_nobody_is_named_where_individual_strengths_are_not_reliable(saved_run: Path) -> None:
+    run = read_material(saved_run)
+
+    def with_reliability(mean: float) -> Material:
+        return replace(run, measures={**run.measures, "reliability": {"mean": mean}})
+
+    named, unnamed = (respondents(with_reliability(mean)) for mean in (0.5, 0.4))
+    assert named is not None
+    assert named.text == []
+    assert len(named.tables[0].rows) == 10
+    assert unnamed is not None
+    assert unnamed.tables == []
+    assert unnamed.text == [
+        "Nobody is named: the reliability of individual strengths is 0.40, and below 0.5 their "
+        "order is mostly chance."
+    ]
+    assert len(unnamed.pictures) == len(named.pictures) == 1
+
+
+def test_options_are_not_parted_at_the_end_of_a_line(hostile: ml.Posterior) -> None:
+    run = read_material(hostile)
+    check = {"name": "x", "value": 1.0, "threshold": 0.0, "ok": False}
+    run.summary["checks"] = [{**check, "advice": "Use --inference nuts, not a--b <i>."}]
+    text = render_report(run)
+    assert 'Use <span class="option">--inference</span> nuts, not a--b &lt;i&gt;.' in text
+
+
+def test_a_training_without_held_out_votes_speaks_of_none(saved_run: Path) -> None:
+    run = read_material(saved_run)
+    logs = [{"step": 1, "loss": 0.7}, {"step": 2, "loss": 0.6}]
+    for more, word in (({}, "Of training only"), ({"eval_log_score": -0.6}, "Where the held-out")):
+        section = alignment(replace(run, training=[logs[0], {**logs[1], **more}]))
+        assert section is not None
+        assert section.pictures[0].caption.startswith(word)
+
+
+def test_a_comparison_says_what_each_fit_lets_differ() -> None:
+    figures = {"elpd": -9.0, "se": 1.0, "difference": 0.0, "difference_se": 0.0, "weight": 0.5}
+    models = [
+        {"run": name, "kind": kind, "high_k": [], **figures}
+        for name, kind in (("a", "taste"), ("b", "homogeneous"))
+    ]
+    result = {"models": models, "verdict": {"sentences": ["So."]}, "by": "respondent", "folds": 0}
+    (table,) = comparison_sections(result)[1].tables
+    assert [row[:2] for row in table.rows] == [["a", "taste"], ["b", "nothing"]]
 
 
 def test_without_respondents_no_people_are_shown(tmp_path: Path) -> None:

@@ -71,15 +71,16 @@ def test_the_least_probable_votes_come_with_their_texts(votes, fitted):
     ]
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet", "csv.gz"])
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet", "csv.gz", "tsv", "csv"])
 def test_any_kind_of_file(votes, fitted, tmp_path, kind):
     from mixlogit.data.readers import checksum
 
     file = tmp_path / f"votes.{kind}"
     if kind == "parquet":
         votes.to_parquet(file)
-    elif kind == "csv.gz":
-        votes.to_csv(file, index=False)
+    elif "sv" in kind:
+        mark = {"csv.gz": ",", "tsv": "\t", "csv": ";"}[kind]  # as spreadsheets may write it
+        votes.to_csv(file, index=False, sep=mark)
     else:
         votes.to_json(file, orient="records", lines=kind == "jsonl")
     folder = elsewhere(fitted, tmp_path, file, sha256=checksum([file]))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from judges import double
 
-from mixlogit.choice.panel_sets import make_blocks
+from mixlogit.choice.panel_sets import ChoiceRows, make_blocks
 from mixlogit.choice.simulated import SimulatedLikelihood, normal_points
 from mixlogit.choice.taste_strength import taste_strength
 from mixlogit.choice.tastes import TasteDesign
@@ -41,9 +41,11 @@ def blocks(n_sets: int = 30, people: int = 7, largest: int = 40, outcome: int = 
     )
     gaps = None
     if outcome:
-        counts = torch.randint(4, (people, 2), generator=generator).double()
+        counts = torch.zeros(n_sets, 2, dtype=torch.float64)
+        counts[:people] = torch.randint(4, (people, 2), generator=generator)
         gaps = counts, double([[0, 0, 0, 2, 0], [0, 0, 0, -1, 1]])
-    return make_blocks(x, mask, weight, who, largest, gaps)
+    rows = ChoiceRows(x, mask, weight, torch.arange(n_sets), gaps)
+    return make_blocks(rows, who, largest)
 
 
 def likelihood_of(design: TasteDesign, **options) -> SimulatedLikelihood:
@@ -100,7 +102,8 @@ def test_adaptive_draws_err_less_than_draws_from_the_population() -> None:
     rows = torch.arange(300)
     x[rows, best], x[:, 0] = x[:, 0].clone(), x[rows, best]
     ones = torch.ones(300, dtype=torch.float64)
-    made = make_blocks(x[:, :1] - x[:, 1:], torch.zeros(300, 3).double(), ones, who, 10_000)
+    sets = ChoiceRows(x[:, :1] - x[:, 1:], torch.zeros(300, 3).double(), ones, rows)
+    made = make_blocks(sets, who, 10_000)
     psi = double([0.0, 0.0, 0.0, 1.5, 1.5, 1.5])
     spread = {}
     for sampling in ("adaptive", "sobol"):

@@ -65,6 +65,9 @@ def test_help_and_version(say) -> None:
         ("check --zzz x", "No such option --zzz."),
         ("check", "Missing argument 'DATA'."),
         ("check --seed", "Option '--seed' requires an argument."),
+        ("fit v.csv --random --output x", "--random needs a value, but --output follows."),
+        ("align v.jsonl --model --lora 8", "--model needs a value, but --lora follows."),
+        ("fit v.csv --no-panel --quiet --seed -1", "--seed must be 0 or more, not -1."),
         ("check --seed -1 votes.csv", "--seed must be 0 or more, not -1."),
         ("check --bad-rows keep v.csv", "Invalid value for '--bad-rows': 'keep' is not one of"),
         ("check --config no.yaml", "no.yaml: cannot be read (No such file or directory)."),
@@ -75,6 +78,14 @@ def test_usage_errors(say, line: str, message: str) -> None:
     assert (code, out) == (2, "")
     assert err.startswith(message)
     assert err.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_told_of_before_torch_is_loaded() -> None:
+    code = "import sys; from mixlogit.cli import main; print(main(['check', 'no.csv']))"
+    code += "; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "3\nFalse\n"
+    assert run.stderr == "no.csv: no such file or folder.\n"
 
 
 def test_usage_errors_as_json(say) -> None:

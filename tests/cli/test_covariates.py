@@ -78,12 +78,6 @@ def test_options_that_do_not_fit_together(votes, say):
         2,
         "--taste-formula moves random coefficients: name some by --random.",
     )
-    random = ["--random", "x:normal", "--features", "x"]
-    code, _, err = say("fit", votes, "--strength-formula", "~ age", *random)
-    assert (code, err.strip()) == (
-        2,
-        "--strength-formula is for one taste; with --random use --taste-formula.",
-    )
     options = ["--inference", "maximum", "--strength-formula", "~ age"]
     code, _, err = say("fit", votes, *options)
     assert (code, err.strip()) == (

@@ -3,8 +3,9 @@
 import pandas as pd
 import torch
 
-from mixlogit.cli.summary import checks_line, data_line, plural, strength_table
+from mixlogit.cli.summary import checks_line, data_line, strength_table
 from mixlogit.data import Comparisons, Labels
+from mixlogit.run.words import plural
 
 
 def test_data_line_says_everything() -> None:

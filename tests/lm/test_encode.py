@@ -248,15 +248,15 @@ def test_rows_left_out_are_counted(tokenizer: PreTrainedTokenizerBase) -> None:
             1,
             {"max_length": 20},
             "the prompt has 38 tokens. That leaves no room for an answer in 20: raise "
-            "--max-length, or cut the prompt's beginning by --truncation keep_end. 1 row is like "
-            "this; --bad-rows drop skips it.",
+            "--max-length, or cut the prompt's beginning by --truncation keep_end "
+            "(--truncation-mode of align). 1 row is like this; --bad-rows drop skips it.",
         ),
         (
             3,
             {"max_length": 20, "truncation": "keep_end"},
             "chosen has 62 tokens. That leaves no room for the prompt in 20: raise --max-length, "
-            "or cut the answers' end by --truncation keep_start. 1 row is like this; --bad-rows "
-            "drop skips it.",
+            "or cut the answers' end by --truncation keep_start (--truncation-mode of align). "
+            "1 row is like this; --bad-rows drop skips it.",
         ),
     ],
 )

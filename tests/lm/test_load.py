@@ -1,5 +1,7 @@
 """Models and tokenizers: from a folder, in the dtype asked for, without the hub."""
 
+import json
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -76,3 +78,23 @@ def test_quiet_puts_everything_back() -> None:
         assert logging.get_verbosity() == logging.ERROR
         assert not logging.is_progress_bar_enabled()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+@pytest.mark.parametrize("name", ["../x.safetensors", "/etc/passwd", "a/../../x.bin"])
+def test_parts_outside_of_the_folder(name: str, tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"head": "part-1.safetensors", "tail": name}}))
+    with pytest.raises(UsageError) as error:
+        load_model(tmp_path)
+    assert str(error.value) == (
+        f'{index} names "{name}", a file outside of its folder. Restore the model.'
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"weight_map": 1}'])
+def test_a_list_of_parts_that_cannot_be_read(
+    text: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(folders["policy"], tmp_path / "policy")
+    (tmp_path / "policy" / "model.safetensors.index.json").write_text(text)
+    assert load_model(tmp_path / "policy").dtype == torch.float32  # its one file is all it needs

@@ -21,7 +21,7 @@ def whole(folder: Path) -> bytes:
     shards = Shards(folder / "whole.parquet")
     assert shards.begin(MANIFEST, overwrite=False)
     write(shards, 0, 2, 4)
-    shards.merge()
+    shards.merge(6)
     return shards.output.read_bytes()
 
 
@@ -34,7 +34,7 @@ def test_shards_written_in_any_order_and_in_two_goes(tmp_path: Path) -> None:
     assert again.begin(MANIFEST, overwrite=False)
     assert [again.end(start) for start in (0, 2, 4)] == [2, None, 6]
     write(again, 2)
-    again.merge()
+    again.merge(6)
     assert again.output.read_bytes() == whole(tmp_path)
     assert pq.read_table(again.output).to_pydict() == {"x": [0, 1, 2, 3, 4, 5]}
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["whole.parquet", "x.parquet"]
@@ -49,7 +49,7 @@ def test_broken_off_while_finishing(
     write(shards, 0, 2, 4)
     with monkeypatch.context() as broken:
         broken.setattr(shards, "_finish", lambda: None)
-        shards.merge()
+        shards.merge(6)
     if after != "marked":
         (shards.folder / "whole.parquet").rename(shards.output)
     if after == "shards removed":
@@ -72,7 +72,7 @@ def test_an_earlier_file_is_refused_or_replaced(tmp_path: Path) -> None:
     assert shards.output.read_text() == "old"
     assert Shards(shards.output).begin(MANIFEST, overwrite=True)  # the same command again
     assert shards.end(0) == 2
-    shards.merge()
+    shards.merge(2)
     assert pq.read_table(shards.output).num_rows == 2
 
 

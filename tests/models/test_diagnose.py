@@ -97,7 +97,7 @@ def test_tastes_fitted_as_strength(design):
     assert found.value < 1e-6
     assert found.advice == (
         "Votes of one respondent deviate together in some direction: people differ in taste, and "
-        "strength alone misleads; compare with --tastes 2,3 or --random."
+        "strength alone misleads; compare with --tastes 2,3 or, with features, --random."
     )
 
 

@@ -11,6 +11,7 @@ import torch
 import mixlogit as ml
 from mixlogit.errors import UsageError
 from mixlogit.models.fit import fit
+from mixlogit.run import peak_memory_mb
 
 SHAPES = {
     "panel": {"respondents": 20},
@@ -128,6 +129,26 @@ def test_arguments_that_cannot_be_used(arguments, message):
     data = simulated("panel", n=60).comparisons()
     with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
         fit(data, "lognormal", **arguments)
+
+
+def test_a_column_that_numbers_comparisons_is_no_group(tmp_path):
+    n = 300_000
+    rng = np.random.default_rng(0)
+    columns = {"margin": rng.normal(size=n), "outcome": rng.choice(["a", "b"], n)}
+    columns |= {"respondent": rng.integers(0, 5000, n), "id": np.arange(n)}
+    pd.DataFrame(columns).to_parquet(tmp_path / "votes.parquet")
+    message = (
+        'Group column "id" has 300,000 labels in 300,000 comparisons; a fit takes at most 1,000 '
+        "groups. Name a column with fewer labels. One that numbers comparisons is no group, "
+        "one that numbers people is for --respondent."
+    )
+    data = ml.load(tmp_path / "votes.parquet", groups=["id"])
+    before = peak_memory_mb()
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        fit(data, by=["id"])
+    assert peak_memory_mb() - before < 100
+    with pytest.raises(UsageError, match=r'^Group column "id" has .* at most 1,000 groups'):
+        ml.streamed(tmp_path / "votes.parquet", groups=["id"])
 
 
 def test_unknown_family():

@@ -27,8 +27,11 @@ def test_information_against_differences_of_the_likelihood():
             with torch.no_grad():
                 value = joint.log_likelihood(mode + steps)[:, 0]
             matrix[i, j] = -float(value[0] - value[1] - value[2] + value[3]) / (4 * h * h)
-    expected = np.linalg.eigvalsh(matrix)
+    expected, directions = np.linalg.eigh(matrix)
     assert np.array(found.eigenvalues) == pytest.approx(expected, rel=0.02, abs=0.1)
+    weakest = np.array(found.weakest)
+    assert max(weakest) == max(abs(weakest))
+    assert abs(weakest @ directions[:, 0]) == pytest.approx(1.0, abs=0.01)
     covariance = np.linalg.inv(matrix)
     correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
     assert found.correlation[0][1] == pytest.approx(correlation, abs=0.02)

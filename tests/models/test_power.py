@@ -4,7 +4,7 @@ import pytest
 
 import mixlogit as ml
 from mixlogit.errors import UsageError
-from mixlogit.models.power import Power, _least, log_bayes_factors
+from mixlogit.models.power import Power, least_respondents, log_bayes_factors
 
 
 def test_side_by_side_as_alone():
@@ -40,7 +40,7 @@ def test_the_least_number_of_respondents(threshold):
         asked.append(n)
         return Power(n, 20, 0.6, "lognormal", float(n >= threshold), 0.0, 100)
 
-    found = _least(at, 0.8)
+    found = least_respondents(at, 0.8)
     assert threshold <= found.respondents <= max(10, 1.1 * threshold + 1)
     assert len(asked) < 20
 

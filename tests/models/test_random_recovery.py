@@ -60,8 +60,8 @@ def simulated(family: str, outcome: str, seed: int, people: int, per: int):
     return data, {}, {**truth, "threshold[1]": 0.4, "threshold[2]": 1.5}
 
 
-def fitted(family: str, outcome: str, seed: int) -> dict[str, float]:
-    data, options, truth = simulated(family, outcome, seed, people=100, per=25)
+def fitted(family: str, outcome: str, seed: int, people: int = 100) -> dict[str, float]:
+    data, options, truth = simulated(family, outcome, seed, people=people, per=25)
     return z_scores(ml.maximum(data, family, random=RANDOM, **options), truth)
 
 
@@ -76,11 +76,24 @@ def test_recovers_the_truth(family: str, outcome: str) -> None:
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("family", TRUTH)
 def test_intervals_cover_at_their_rate(family: str, outcome: str) -> None:
-    """20 data sets: 90 % intervals miss at most as often as in 1 of 1,000 such tests."""
-    scores = [fitted(family, outcome, seed) for seed in range(1, 21)]
-    for name in scores[0]:
-        covered = np.mean([abs(score[name]) < 1.645 for score in scores])
-        assert covered >= 0.65, (name, covered)
+    """90 % intervals, at first of 20 data sets; where 12 or fewer hold the truth, of 60 others.
+
+    A parameter comes to the second stage by chance with probability 0.0004, one of the 130 here
+    in 1 of 20 runs, and then fails (47 or fewer of 60) with 0.006.
+    """
+    # of 100 respondents one in a hundred data sets has no maximum with two classes
+    people = 200 if family == "classes" else 100
+    scores = [fitted(family, outcome, seed, people) for seed in range(1, 21)]
+    doubtful = [name for name in scores[0] if covered(scores, name) < 0.65]
+    if doubtful:
+        scores = [fitted(family, outcome, seed, people) for seed in range(100, 160)]
+    share = {name: covered(scores, name) for name in doubtful}
+    assert not doubtful or min(share.values()) >= 0.8, share
+
+
+def covered(scores: list[dict[str, float]], name: str) -> float:
+    """Share of data sets whose 90 % interval holds the truth."""
+    return float(np.mean([abs(score[name]) < 1.645 for score in scores]))
 
 
 # m of x0 and x1, sd of x0, then strength, then the outcome model
@@ -183,7 +196,7 @@ def test_predictions_against_a_sum_over_a_grid(family: str, outcome: str, formul
     likelihood.adapt(psi)
     predictor = TastePredictor.of(problem, likelihood, psi.unsqueeze(0), 4)
     n, who = len(data), data.respondent.codes.numpy()
-    found = vote_log_likelihood(problem, predictor, torch.arange(n), single=True)[0].numpy()
+    found = vote_log_likelihood(predictor, torch.arange(n), single=True)[0].numpy()
     for person in range(4):
         b, log_mass = grid(family, shift[person])
         mine = np.flatnonzero(who == person)

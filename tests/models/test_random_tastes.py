@@ -249,9 +249,9 @@ def test_choices_that_utility_decides_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"lapse": True}, "--random cannot be joined with --lapse."),
+        ({"panel": False}, "--random cannot be joined with --no-panel."),
         ({"ties": "davidson"}, "Choice sets have no ties: leave out --ties and --width."),
-        ({"width": "respondent"}, "--random cannot be joined with --width."),
+        ({"context": "~ x"}, "Covariates of choice sets cannot act on strength: use comparisons."),
         (
             {"family": "gama"},
             "No strength family 'gama'. Did you mean 'gamma'?",

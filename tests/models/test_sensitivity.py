@@ -1,15 +1,19 @@
 """Power-scaling against the closed form of normals, and against ArviZ."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from judges import choice_sets
 from scipy import stats
 
 import mixlogit as ml
 from mixlogit.analysis import az
 from mixlogit.models.problem import Problem
 from mixlogit.models.sensitivity import population_log_prior, power_sensitivity
+from mixlogit.models.taste_fit import TasteJoint
+from mixlogit.models.taste_problem import TasteProblem
 
 arviz = az._arviz()
 
@@ -49,6 +53,22 @@ def test_priors_on_their_own_scales(lapse):
     expected = expected + stats.halfnorm.logpdf(cv)
     if lapse:
         expected = expected + stats.beta.logpdf(sampled.lapse[:, 0].numpy(), 1, 9)
+    found = population_log_prior(joint, theta).numpy()
+    assert found - found[0] == pytest.approx(expected - expected[0], abs=1e-6)
+
+
+def test_effects_of_covariates_are_normal():
+    """Between respondents of random tastes; the sds and cv beside them are half-normal."""
+    rng = np.random.default_rng(0)
+    data = choice_sets(rng.normal(size=(10, 1)), rng, per=2)
+    people = pd.DataFrame({"respondent": map(str, range(10)), "age": np.arange(10.0)})
+    covariates = ml.Covariates.read("~ age", people)
+    joint = TasteJoint(TasteProblem.of(data, "x0:normal", "gamma", 0, covariates=covariates))
+    theta = joint.prior_draws(20, 0).unsqueeze(1)
+    values = {name: value.numpy() for name, value in joint.unpack(theta).items()}
+    expected = -0.5 * (values["normal_means"] ** 2 + values["normal_effects"] ** 2)[:, 0]
+    for name in ("normal_sds", "normal_cv"):
+        expected -= 0.5 * stats.halfnorm.isf(stats.norm.sf(values[name]))[:, 0] ** 2
     found = population_log_prior(joint, theta).numpy()
     assert found - found[0] == pytest.approx(expected - expected[0], abs=1e-6)
 

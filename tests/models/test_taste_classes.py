@@ -11,8 +11,9 @@ from torch.nn.functional import logsigmoid
 import mixlogit as ml
 from mixlogit.errors import UsageError
 from mixlogit.models.infer import infer
-from mixlogit.models.mode import gradient_and_hessian
+from mixlogit.models.mode import find_mode, gradient_and_hessian
 from mixlogit.models.outcome_problem import make_problem
+from mixlogit.models.student import draw_t, log_t
 from mixlogit.models.taste_class_held_out import class_log_scores
 from mixlogit.models.taste_class_joint import TasteClassJoint, find_class_mode, ordered_by_share
 from mixlogit.models.taste_class_named import named_classes
@@ -92,6 +93,29 @@ def test_json_of_tastes(posterior: ml.Posterior) -> None:
     assert first["respondents"] == pytest.approx(50, abs=8)
     assert set(first["weight"]["x0"]) >= {"mean", "sd", "q05", "q95"}
     assert len(tastes["starts"]["log_densities"]) == 8
+
+
+def test_the_evidence_counts_every_order_of_the_classes(
+    data: ml.Comparisons, posterior: ml.Posterior
+) -> None:
+    """Against draws from t's around both orders, weighted by the mixture of the two."""
+    joint = joint_of(data, "fixed")
+    mode = find_mode(joint, joint.mode)
+    root = torch.linalg.cholesky(1.7 * torch.linalg.inv(-mode.hessian))
+
+    def turned(theta: torch.Tensor) -> torch.Tensor:
+        weights, odds = theta[..., :4].unflatten(-1, (2, 2)), theta[..., 4:]
+        return torch.cat([weights.flip(-2).flatten(-2), -odds], -1)
+
+    theta = draw_t(mode.theta, root, 1000, torch.Generator().manual_seed(0))
+    theta = torch.cat([theta, turned(theta)])
+    near, far = (log_t(part, mode.theta, root)[0] for part in (theta, turned(theta)))
+    with torch.no_grad():
+        log_weight = joint(theta) - torch.logaddexp(near, far) + np.log(2)
+    exact = float(torch.logsumexp(log_weight, 0)) - np.log(len(theta))
+    found = posterior.to_dict()["log_evidence"]
+    assert found["by"] == "importance"
+    assert found["estimate"] == pytest.approx(exact, abs=0.1)
 
 
 def test_agrees_with_nuts(data: ml.Comparisons, posterior: ml.Posterior) -> None:

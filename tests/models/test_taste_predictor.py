@@ -49,7 +49,7 @@ def test_a_vote_left_out_of_latent_tastes_by_enumeration():
     p = expit(utility[:, a] - utility[:, b])  # class_ x vote
     own = np.where(y == 1, p, 1 - p)
     who = data.respondent.codes.numpy()
-    found = vote_log_likelihood(problem, predictor, torch.arange(30), single=True)
+    found = vote_log_likelihood(predictor, torch.arange(30), single=True)
     without = predict(problem, predictor, 0).without
     for i in range(30):
         others = (who == who[i]) & (np.arange(30) != i)
@@ -62,13 +62,13 @@ def test_a_vote_left_out_of_latent_tastes_by_enumeration():
 def test_a_vote_left_out_of_random_tastes_by_quadrature():
     data = ml.simulate(60, 10, "fixed", features=1, tastes=2, seed=1).comparisons()
     psi = torch.tensor([0.4, 1.2]).double()
-    problem, predictor = tastes_at_one_draw(data, psi)
+    _, predictor = tastes_at_one_draw(data, psi)
     z = np.linspace(-8, 8, 2001)
     taste = 0.4 + 1.2 * z
     x, y, who = data.features[:, 0].numpy(), data.outcome.numpy(), data.respondent.codes.numpy()
     p = expit(taste[:, None] * x)
     own = np.where(y == 1, p, 1 - p)
-    found = vote_log_likelihood(problem, predictor, torch.arange(60), single=True)
+    found = vote_log_likelihood(predictor, torch.arange(60), single=True)
     for i in (0, 11, 35, 59):
         others = (who == who[i]) & (np.arange(60) != i)
         weight = np.exp(-0.5 * z**2) * own[:, others].prod(-1)
@@ -159,7 +159,7 @@ def test_tastes_that_are_no_few_classes():
     found = failed(quick(data, tastes=2))["taste in residuals"]
     assert found.advice == (
         "People differ in taste in another way than the fit lets them: try another number of "
-        "--tastes, or random ones (--random)."
+        "--tastes or, with features, random ones (--random)."
     )
 
 

@@ -12,9 +12,10 @@ def spread(total):
     return NOISY + total / 100
 
 
-def fitted(name, *, own=None, evidence=None, left_out=ZERO, votes=None):
+def fitted(name, *, own=None, evidence=None, left_out=ZERO, votes=None, classes=2):
     strength, taste = name in ("strength", "both"), name in ("taste", "both")
-    return Fitted(name, strength, taste, {"evidence": own}, evidence, left_out, votes)
+    tastes = (classes if taste else 1, None)
+    return Fitted(name, strength, tastes, {"evidence": own}, evidence, left_out, votes)
 
 
 def lapses(plain, lapsed, noise=0.0):
@@ -52,6 +53,8 @@ TASTE = fitted("taste", own={"log_bayes_factor_taste": 9.0}, evidence=-91.0)
         # strength that tastes explain, and the other way round
         ([fitted("both", evidence=-93.0), TASTE, HOMOGENEOUS], "taste"),
         ([fitted("both", evidence=-80.0), TASTE, HOMOGENEOUS], "strength"),
+        # more tastes at once may be what the evidence is for
+        ([fitted("both", evidence=-80.0, classes=3), TASTE, HOMOGENEOUS], "taste"),
         (
             [
                 fitted("both", own={"log_bayes_factor_taste": -2.0}, evidence=-80.0),

@@ -45,6 +45,7 @@ def lines(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Li
     votes, texts, other = (str(folder / n) for n in ("votes.parquet", "texts.parquet", "other"))
     quick = ["--inference", "laplace", "--no-evidence", "--no-report", "--quiet"]
     short = ["--max-steps", "4", "--save-steps", "2", "--use-cpu", "--no-report", "--quiet"]
+    short += ["--beta", "0.3", "--per-device-train-batch-size", "16", "--learning-rate", "1e-3"]
     scored = ["--reference", other, "--tokenizer", str(model), "--shard-rows", "16", "--quiet"]
     return {
         "fit": lambda out: ["fit", votes, "--output", str(out), *quick],

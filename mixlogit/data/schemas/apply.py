@@ -15,7 +15,7 @@ from mixlogit.data.readers import FORMATS, files_in
 from mixlogit.data.schemas.base import LeftOut, Malformed, Row, Schema
 from mixlogit.data.source import Part, Source, Unreadable, source_of_table
 from mixlogit.data.stream import feed_of_dataset, feed_of_file, feed_of_source, open_feed
-from mixlogit.data.values import Column
+from mixlogit.data.values import to_list
 from mixlogit.errors import DataError
 
 __all__ = ["mapped_feed", "raw_feed"]
@@ -170,13 +170,9 @@ def _mapped(source: Source, schema: Schema, beside: dict[Any, Row]) -> Source:
 
 def _rows(source: Source, names: tuple[str, ...]) -> list[Row]:
     """The rows as dictionaries; a column that is not there is None."""
-    columns = [_values(source.read(n)) for n in names if n in source.names]
+    columns = [to_list(source.read(n)) for n in names if n in source.names]
     there = [name for name in names if name in source.names]
     nothing = dict.fromkeys(names)
     return [
         {**nothing, **dict(zip(there, row, strict=True))} for row in zip(*columns, strict=True)
     ]
-
-
-def _values(column: Column) -> list[Any]:
-    return column if isinstance(column, list) else list(column.to_pylist())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import MESSAGES, Turns, turns
+from mixlogit.data.messages import MESSAGES, Turns, is_blank, turns
 from mixlogit.data.values import printable
 
 __all__ = [
@@ -19,11 +19,10 @@ __all__ = [
     "Schema",
     "assistant",
     "by_row",
+    "comparison",
     "comparison_columns",
     "dialogue",
-    "is_blank",
     "label",
-    "pair",
     "user",
     "whole_number",
 ]
@@ -128,7 +127,7 @@ def comparison_columns(kind: str, **others: Any) -> pa.Schema:
     return pa.schema([*((n, said) for n in ("prompt", "chosen", "rejected")), *others.items()])
 
 
-def pair(
+def comparison(
     prompt: str | Turns,
     answers: tuple[str | Turns | None, str | Turns | None],
     won: str,
@@ -148,7 +147,7 @@ def pair(
         The comparison, or why it is left out.
 
     Example:
-        >>> pair("Why?", ("No.", "Yes."), "b", {"model": ("m1", "m2")}, respondent="w1")
+        >>> comparison("Why?", ("No.", "Yes."), "b", {"model": ("m1", "m2")}, respondent="w1")
         {'prompt': 'Why?', 'chosen': 'Yes.', 'rejected': 'No.', 'outcome': 'a', \
 'model_chosen': 'm2', 'model_rejected': 'm1', 'respondent': 'w1'}
     """
@@ -166,18 +165,6 @@ def pair(
     for name, both in (sides or {}).items():
         made |= {f"{name}_chosen": both[best], f"{name}_rejected": both[other]}
     return made | others
-
-
-def is_blank(answer: str | Turns | None) -> bool:
-    """Whether nothing is said.
-
-    Example:
-        >>> is_blank(" "), is_blank(None), is_blank([{"role": "assistant", "content": "Yes."}])
-        (True, True, False)
-    """
-    if answer is None or isinstance(answer, str):
-        return not (answer or "").strip()
-    return not any((turn["content"] or "").strip() for turn in answer)
 
 
 def label(row: Row, column: str, words: Mapping[str, Any]) -> Any:

@@ -14,10 +14,10 @@ from mixlogit.data.schemas.base import (
     Row,
     Schema,
     by_row,
+    comparison,
     comparison_columns,
     dialogue,
     label,
-    pair,
     whole_number,
 )
 
@@ -47,7 +47,7 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
     n = common_turns(first, second)
     if n == 0:
         raise Malformed("the conversations have no turn in common")
-    yield pair(
+    yield comparison(
         first[:n],
         (first[n:], second[n:]),
         won,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import Turns
+from mixlogit.data.messages import Turns, is_blank
 from mixlogit.data.schemas.base import (
     SAME,
     LeftOut,
@@ -14,10 +14,9 @@ from mixlogit.data.schemas.base import (
     Schema,
     assistant,
     by_row,
+    comparison,
     comparison_columns,
-    is_blank,
     label,
-    pair,
     user,
 )
 
@@ -65,7 +64,9 @@ def _against(
             yield LeftOut(SAME)
             continue
         seen.add(answer)
-        made = pair(prompt, (assistant(answers[best]), assistant(answer)), "a", None, **about)
+        made = comparison(
+            prompt, (assistant(answers[best]), assistant(answer)), "a", None, **about
+        )
         if isinstance(made, dict):
             del made["outcome"]  # the set has no ties
         yield made

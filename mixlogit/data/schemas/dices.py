@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.schemas.base import Made, Malformed, Row, Schema, label, pair
+from mixlogit.data.schemas.base import Made, Malformed, Row, Schema, comparison, label
 
 __all__ = ["DICES"]
 
@@ -35,12 +35,12 @@ def _comparisons(rows: list[Row], file: str) -> Iterator[tuple[int, Made]]:
         for (low, worse), (high, better) in zip(ranked, reversed(ranked), strict=True):
             if low >= high:
                 break
-            made.append((better, _pair(rows[better], rows[worse], high - low)))
+            made.append((better, _comparison(rows[better], rows[worse], high - low)))
     yield from sorted(made, key=lambda each: each[0])
 
 
-def _pair(better: Row, worse: Row, grade: float) -> Made:
-    made = pair(
+def _comparison(better: Row, worse: Row, grade: float) -> Made:
+    made = comparison(
         "",
         (_said(better), _said(worse)),
         "a",

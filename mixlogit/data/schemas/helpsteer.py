@@ -11,9 +11,9 @@ from mixlogit.data.schemas.base import (
     Schema,
     assistant,
     by_row,
+    comparison,
     comparison_columns,
     dialogue,
-    pair,
     user,
     whole_number,
 )
@@ -29,7 +29,7 @@ def _graded(row: Row, column: str) -> dict[str, Any]:
 
 def _of_two(row: Row, file: str) -> Iterator[Made]:
     answers = row["response_1"], row["response_2"]
-    yield pair(
+    yield comparison(
         row["prompt"], answers, **_graded(row, "preference_strength"), split=row.get("split")
     )
 
@@ -39,7 +39,7 @@ def _of_three(row: Row, file: str) -> Iterator[Made]:
     prompt = user(context) if isinstance(context, str) else dialogue(row, "context")
     answers = assistant(row["response1"]), assistant(row["response2"])
     groups: dict[str, Any] = {name: row.get(name) for name in ("domain", "language")}
-    yield pair(prompt, answers, **_graded(row, "overall_preference"), **groups)
+    yield comparison(prompt, answers, **_graded(row, "overall_preference"), **groups)
 
 
 HELPSTEER2 = Schema(

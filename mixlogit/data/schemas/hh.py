@@ -12,8 +12,8 @@ from mixlogit.data.schemas.base import (
     Row,
     Schema,
     by_row,
+    comparison,
     comparison_columns,
-    pair,
 )
 
 __all__ = ["HH"]
@@ -30,7 +30,7 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
     end = common.rfind(_MARK) + len(_MARK)
     if end < len(_MARK):
         raise Malformed('chosen and rejected have no "\\n\\nAssistant:" in common')
-    made = pair(common[:end], (chosen[end:], rejected[end:]), "a", subset=_subset(file))
+    made = comparison(common[:end], (chosen[end:], rejected[end:]), "a", subset=_subset(file))
     if isinstance(made, dict):
         del made["outcome"]  # the set has no ties
     yield made

@@ -1,4 +1,4 @@
-"""MultiPref: four judges a pair, two of them experts (Miranda et al., 2024)."""
+"""MultiPref: four judges a comparison, two of them experts (Miranda et al., 2024)."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from mixlogit.data.schemas.base import (
     Row,
     Schema,
     by_row,
+    comparison,
     comparison_columns,
     label,
-    pair,
 )
 
 __all__ = ["MULTIPREF"]
@@ -38,7 +38,7 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
             except Malformed as error:  # the other votes of the row are sound
                 yield error
                 continue
-            yield pair(
+            yield comparison(
                 row["text"],
                 (row["completion_a"], row["completion_b"]),
                 won,

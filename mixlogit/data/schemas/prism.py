@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixlogit.data.messages import Turns
+from mixlogit.data.messages import Turns, is_blank
 from mixlogit.data.schemas.base import (
     LeftOut,
     Made,
@@ -15,9 +15,8 @@ from mixlogit.data.schemas.base import (
     Schema,
     assistant,
     by_row,
+    comparison,
     comparison_columns,
-    is_blank,
-    pair,
     user,
 )
 
@@ -48,7 +47,7 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
         prompt = prompt + user(str(asked))
         about |= {"turn": turn, "choice_set": f"{row['conversation_id']}-{turn}"}
         for first, second in combinations(answers, 2):
-            yield _pair(prompt, first, second, about)
+            yield _comparison(prompt, first, second, about)
         chosen = [answer for answer in answers if answer.get("if_chosen")]
         if len(chosen) != 1 or is_blank(_text(chosen[0])):
             return
@@ -71,7 +70,7 @@ def _turns(history: Any) -> Iterator[tuple[str | None, list[Row]]]:
         turn += 1
 
 
-def _pair(prompt: Turns, first: Row, second: Row, about: dict[str, Any]) -> Made:
+def _comparison(prompt: Turns, first: Row, second: Row, about: dict[str, Any]) -> Made:
     scores: Any = first.get("score"), second.get("score")
     if None in scores:
         return LeftOut("an answer has no score")
@@ -79,7 +78,7 @@ def _pair(prompt: Turns, first: Row, second: Row, about: dict[str, Any]) -> Made
         raise Malformed(f"scores are {scores[0]} and {scores[1]}, not from 1 to 100")
     # equal scores are ties: `if_chosen` then names one of them at random
     won = "tie" if scores[0] == scores[1] else "a" if scores[0] > scores[1] else "b"
-    return pair(
+    return comparison(
         prompt,
         (assistant(_text(first)), assistant(_text(second))),
         won,

@@ -11,9 +11,9 @@ from mixlogit.data.schemas.base import (
     Row,
     Schema,
     by_row,
+    comparison,
     comparison_columns,
     dialogue,
-    pair,
 )
 
 __all__ = ["ULTRAFEEDBACK"]
@@ -29,7 +29,7 @@ def _comparisons(row: Row, file: str) -> Iterator[Made]:
         raise Malformed(f"scores are {scores[0]} and {scores[1]}, not from 1 to 10")
     if scores[0] < scores[1]:
         raise Malformed(f"chosen has score {scores[0]:g}, less than rejected with {scores[1]:g}")
-    yield pair(
+    yield comparison(
         chosen[:n],
         (chosen[n:], rejected[n:]),
         "tie" if scores[0] == scores[1] else "a",
