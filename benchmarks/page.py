@@ -205,8 +205,8 @@ GROWTH_HEAD = [
 GROWTH = """`benchmarks/growth.py`, with `--full` for the long ones; each size in a process of its
 own, everything else as said. The exponent is the slope of log cost over log size, over all sizes
 of the row; what a call costs at any size flattens it. From some 50 votes a respondent likelihoods
-are narrower than the grid, and each respondent is integrated on nodes of its own: that is the step
-in the first row, after which votes cost next to nothing.
+are narrower than the grid and get one up to four times finer, from some two thousand votes nodes
+of their own; votes then cost next to nothing.
 """
 
 

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+
+import pytest
 import torch
 from gaussian import MEAN, ROOT, gaussian
 
@@ -31,3 +35,15 @@ def test_elbo_rises_on_data():
     guide = FullRankGuide(joint, mode.theta - 0.5, root_of_covariance(mode.hessian))
     trace = fit_guide(guide, steps=80)
     assert sum(trace[-10:]) / 10 > sum(trace[:10]) / 10 + 0.2
+
+
+@pytest.mark.slow
+def test_a_fit_does_without_torch_s_compiler_and_sympy():
+    """Both are imported late by parts of torch, and cost more than a small fit."""
+    code = (
+        "import sys, mixlogit as ml\n"
+        "ml.fit(ml.simulate(200, 20, seed=1).comparisons(), evidence=False, draws=400)\n"
+        "print(sorted({'torch._dynamo', 'sympy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
