@@ -11,17 +11,28 @@ from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.outcomes import OutcomeModel
 from mixlogit.data import ChoiceSets, Comparisons
 from mixlogit.errors import UsageError
-from mixlogit.models.held_out import at_levels, blocks_of, held_out_log_scores, recode, units_of
+from mixlogit.models.held_out import (
+    at_levels,
+    blocks_of,
+    held_out_log_scores,
+    recode,
+    scoring_draws,
+    units_of,
+)
 from mixlogit.models.infer import infer
 from mixlogit.models.joint import LogJoint
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.problem import Problem
 from mixlogit.models.threads import few_threads
 
-__all__ = ["against", "held_out", "log_scores", "match_judgements", "one_for_all_scores"]
-__all__ += ["outcome_log_scores"]
-
-_DRAWS = 64
+__all__ = [
+    "against",
+    "held_out",
+    "log_scores",
+    "match_judgements",
+    "one_for_all_scores",
+    "outcome_log_scores",
+]
 
 
 def held_out(
@@ -105,7 +116,7 @@ def outcome_log_scores(
     Args:
         problem: The data of the fit.
         joint: The fitted program.
-        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
+        theta: Draws, `draw x 1 x parameter`; `scoring_draws` of them are used.
         test: Held-out judgements with the items, features and groups of the fit.
 
     Raises:
@@ -119,7 +130,7 @@ def outcome_log_scores(
     population = replace(fitted.judged, block=block)
     wider = OutcomeLikelihood(population, fitted.model, pairs=fitted.pairs)
     across = at_levels(joint, torch.cat([problem.units.level, level]))
-    theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
+    theta = scoring_draws(theta)
     chance = torch.zeros(len(test), dtype=torch.float64)
     with torch.no_grad():
         for one in theta.split(1):

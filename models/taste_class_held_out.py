@@ -9,15 +9,13 @@ from torch.nn.functional import logsigmoid
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.outcome_likelihood import OutcomeLikelihood
 from mixlogit.choice.utility import Rows, UtilityLikelihood, latent_margins
-from mixlogit.models.held_out import at_levels, match_votes
+from mixlogit.models.held_out import at_levels, match_votes, scoring_draws
 from mixlogit.models.outcome_held_out import against, match_judgements, one_for_all_scores
 from mixlogit.models.outcome_problem import OutcomeProblem
 from mixlogit.models.problem import Problem
 from mixlogit.models.taste_class_joint import TasteClassJoint
 
 __all__ = ["class_held_out", "class_log_scores"]
-
-_DRAWS = 64
 
 
 def class_held_out(
@@ -48,7 +46,7 @@ def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, te
     Args:
         problem: The data of the fit.
         joint: The fitted program.
-        theta: Draws, `draw x 1 x parameter`; 64 of them are used.
+        theta: Draws, `draw x 1 x parameter`; `scoring_draws` of them are used.
         test: Held-out judgements with the items or features of the fit.
 
     Raises:
@@ -60,7 +58,7 @@ def class_log_scores(problem: Problem, joint: TasteClassJoint, theta: Tensor, te
     votes, order, level = _votes(problem, joint, test)
     across = at_levels(joint, level)
     fitted = classes.inner.part(slice(None), classes.inner.respondent, n + len(level))
-    theta = theta[torch.linspace(0, len(theta) - 1, min(_DRAWS, len(theta))).round().long()]
+    theta = scoring_draws(theta)
     chance = torch.zeros(len(order), dtype=torch.float64)
     with torch.no_grad():
         for one in theta.split(1):
