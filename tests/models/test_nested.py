@@ -62,7 +62,7 @@ def test_draws_balance_the_score_of_the_whole() -> None:
     away = (theta - theta.mean(0)).detach().squeeze(1)
     each = away.unsqueeze(-1) * score.squeeze(1).unsqueeze(-2)
     off = each.mean(0) + torch.eye(joint.size)
-    assert off.diagonal().abs().max() < 0.15
+    assert off.diagonal().abs().max() < 0.15  # a coarse surface gives 0.3
 
 
 def test_other_programs_are_left_alone() -> None:
