@@ -28,7 +28,7 @@ from mixlogit.models.surfaces import Axis, Surfaces
 __all__ = ["NestedJoint", "nested"]
 
 _STEP, _MEANS = 0.25, 24  # of the grid; its steps of log mean to each side of the prior's centre
-_SIZES = (48, 160)
+_SIZES = (128, 160)  # steps of 0.1 even where votes bound a group on no side
 _OWN = PanelLikelihood, LinkLikelihood  # a group's votes depend on its own family alone
 _SPREADS = Axis(-3.5, _STEP, 23)  # of log cv: a cv of 0.03 is as good as none
 _HOPELESS = 40.0  # nats

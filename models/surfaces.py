@@ -111,10 +111,19 @@ class _Nodes:
         narrow = scale < _NARROW * self.step.unsqueeze(-1)
         mean = torch.where(narrow, centre, mean)
         sd = torch.where(narrow, scale, torch.maximum(sd, 0.5 * self.step.unsqueeze(-1)))
-        y = mean.unsqueeze(-1) + sd.unsqueeze(-1) * torch.linspace(-_REACH, _REACH, _POINTS)
+        low, high = mean - _REACH * sd, mean + _REACH * sd
+        first, last = centre - _REACH * scale, centre + _REACH * scale
+        below = torch.where(self.open_low.unsqueeze(-1) & ~narrow, share[..., 0], 0.0)
+        above = torch.where(self.open_high.unsqueeze(-1) & ~narrow, share[..., -1], 0.0)
+        low = torch.where(below > 0.01, torch.minimum(low, first), low)
+        high = torch.where(above > 0.01, torch.maximum(high, last), high)
+        low = torch.where(above > 0.5, torch.maximum(low, first), low)  # all beyond the last node
+        high = torch.where(below > 0.5, torch.minimum(high, last), high)
+        along = torch.linspace(0.0, 1.0, _POINTS, dtype=torch.float64)
+        y = low.unsqueeze(-1) + (high - low).unsqueeze(-1) * along
         position = (y - self.low.view(-1, 1, 1)) / self.step.view(-1, 1, 1)
-        first, weight = lagrange_weights(position, self.size)
-        index = (first.unsqueeze(-1) + torch.arange(ORDER)).flatten(2)
+        start, weight = lagrange_weights(position, self.size)
+        index = (start.unsqueeze(-1) + torch.arange(ORDER)).flatten(2)
         found = (log_f.gather(-1, index).view_as(weight) * weight).sum(-1)
         z = (y - centre.unsqueeze(-1)) / scale.unsqueeze(-1)
         return _inverse(found - 0.5 * z.square(), z, generator)

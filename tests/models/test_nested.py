@@ -53,6 +53,18 @@ def test_effects_come_back_in_their_places(panel: bool) -> None:
     assert 0.2 * joint.size < float(gap) < 0.9 * joint.size
 
 
+def test_draws_balance_the_score_of_the_whole() -> None:
+    """Under the exact posterior E[(theta - mean) d log joint / d theta'] is minus the identity."""
+    joint = joint_of(4, 12, 15)
+    theta = infer(joint, draws=1000, seed=0).theta.reshape(-1, 1, joint.size)
+    theta = theta.detach().requires_grad_()
+    (score,) = torch.autograd.grad(joint(theta).sum(), theta)
+    away = (theta - theta.mean(0)).detach().squeeze(1)
+    each = away.unsqueeze(-1) * score.squeeze(1).unsqueeze(-2)
+    off = each.mean(0) + torch.eye(joint.size)
+    assert off.diagonal().abs().max() < 0.15  # a coarse surface gives 0.3
+
+
 def test_other_programs_are_left_alone() -> None:
     data = ml.simulate(200, 20, items=5, groups=2).comparisons()
     assert nested(Problem(data, by=["group"]).joint("lognormal")) is None

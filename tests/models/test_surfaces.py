@@ -54,6 +54,16 @@ def test_a_flat_surface_leaves_the_prior() -> None:
     assert abs(float(z.std()) - 1) < 0.05
 
 
+def test_a_population_beyond_an_open_end_keeps_its_shape() -> None:
+    flat = Surfaces(lambda m, c: torch.zeros(len(m), 1).double(), AXES, [48, 160])
+    for log_cv in (-5.4, -3.5, 1.9, 4.0):
+        centre = torch.tensor([0.0, log_cv]).double().expand(4000, 2)
+        population = Normal(centre, torch.full((4000, 2), 0.14).double())
+        z = flat.draw(population, torch.Generator().manual_seed(3))[1]
+        assert abs(float(z.mean())) < 0.08
+        assert abs(float(z.std()) - 1) < 0.06
+
+
 def test_gradients_and_curvatures_are_finite() -> None:
     surfaces = Surfaces(gaussian, AXES, [48, 160])
 
