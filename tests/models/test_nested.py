@@ -1,12 +1,14 @@
 """Many groups: the nested posterior against quadrature, NUTS on the whole, and simulated truth."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 import mixlogit as ml
 from mixlogit.models.infer import infer, root_of_covariance
+from mixlogit.models.joint import LogJoint
 from mixlogit.models.mode import find_mode
 from mixlogit.models.nested import nested
 from mixlogit.models.nuts import nuts_draws
@@ -14,7 +16,9 @@ from mixlogit.models.problem import Problem
 from mixlogit.models.sites import family_at
 
 
-def joint_of(n_groups: int, each: int, votes: int, family: str = "lognormal", **options):
+def joint_of(
+    n_groups: int, each: int, votes: int, family: str = "lognormal", **options: Any
+) -> LogJoint:
     n = n_groups * each
     data = ml.simulate(n * votes, n, "lognormal", cv=0.8, groups=n_groups, seed=2).comparisons()
     return Problem(data, by=["group"], **options).joint(family)
@@ -53,16 +57,23 @@ def test_effects_come_back_in_their_places(panel: bool) -> None:
     assert 0.2 * joint.size < float(gap) < 0.9 * joint.size
 
 
-def test_draws_balance_the_score_of_the_whole() -> None:
-    """Under the exact posterior E[(theta - mean) d log joint / d theta'] is minus the identity."""
-    joint = joint_of(4, 12, 15)
+@pytest.mark.parametrize(("n_groups", "family"), [(4, "lognormal"), (6, "gamma")])
+def test_draws_balance_the_score_of_the_whole(n_groups: int, family: str) -> None:
+    """Stein: E score = 0 and E[(theta - mean) score'] = -1 in whitened coordinates.
+
+    Of 4,000 draws an entry has a standard error of 0.02 or so, and there are 200 of them.
+    """
+    joint = joint_of(n_groups, 12, 15, family)
     theta = infer(joint, draws=1000, seed=0).theta.reshape(-1, 1, joint.size)
     theta = theta.detach().requires_grad_()
     (score,) = torch.autograd.grad(joint(theta).sum(), theta)
     away = (theta - theta.mean(0)).detach().squeeze(1)
-    each = away.unsqueeze(-1) * score.squeeze(1).unsqueeze(-2)
-    off = each.mean(0) + torch.eye(joint.size)
-    assert off.diagonal().abs().max() < 0.15  # a coarse surface gives 0.3
+    root = torch.linalg.cholesky(away.T @ away / len(away))
+    white = torch.linalg.solve_triangular(root, away.T, upper=False).T
+    score = score.squeeze(1) @ root
+    off = (white.unsqueeze(-1) * score.unsqueeze(-2)).mean(0) + torch.eye(joint.size)
+    assert score.mean(0).abs().max() < 0.08
+    assert off.abs().max() < 0.12
 
 
 def test_other_programs_are_left_alone() -> None:
