@@ -1,6 +1,7 @@
 """Panels that share parameters, on a grid that is fine enough for all of them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -51,9 +52,9 @@ class PanelBlock:
         """
         values = _curves(table, rows, grid)
         peak = values.amax(-1)
-        return cls(index, rows, table, grid, values.sub_(peak.unsqueeze(-1)).exp_(), peak)
+        return cls(index, rows, table, grid, (values - peak.unsqueeze(-1)).exp_(), peak)
 
-    @property
+    @cached_property
     def values(self) -> Tensor:
         """Log-likelihoods at the table's nodes, `lapse x respondent x node`."""
         return _curves(self.table, self.rows, self.table.grid)
@@ -88,8 +89,9 @@ class PanelBlock:
 
 
 def _curves(table: LikelihoodTable, rows: Tensor, grid: Grid) -> Tensor:
-    """A copy of some rows of a table, `lapse x respondent x node`, on its own or another grid."""
-    values = table.values[:, rows]
+    """Some rows of a table, `lapse x respondent x node`, on its own grid or another one."""
+    whole = len(rows) == table.values.shape[1]
+    values = table.values if whole else table.values[:, rows]
     if grid == table.grid:
         return values
     return values @ interpolation_matrix(table.grid, grid.to_strength(grid.coordinate()))
