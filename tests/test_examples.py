@@ -47,7 +47,6 @@ def test_example(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MIXLOGIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", line)
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))  # where a script finds its neighbours
     code: object = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as from a command line: they are printed

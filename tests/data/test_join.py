@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from debates import votes_on_texts
 
 import mixlogit as ml
 from mixlogit.errors import DataError
@@ -112,25 +113,8 @@ def test_votes_that_are_dropped() -> None:
     assert joined(votes, ITEMS, bad_rows="drop")["chosen"].to_pylist() == ["Z.", "Z."]
 
 
-def debates(folder: Path) -> pa.Table:
-    """Convincingness votes with the arguments they are about."""
-    folder /= "ukpconvarg1"
-    topics = pd.read_csv(folder / "topics.csv").fillna("")
-    topics["prompt"] = topics.title + "\n" + topics.stance + "\n" + topics.description
-    votes = pd.read_csv(folder / "votes.csv.gz", dtype=str)
-    return ml.join_texts(
-        votes.merge(topics[["topic", "prompt"]], on="topic", how="left"),
-        folder / "arguments.csv.gz",
-        item_a="arg1",
-        item_b="arg2",
-        outcome="value",
-        labels="a=a1,b=a2,tie=equal",
-        key="arg_id",
-    )
-
-
 def test_debates(shared_data: Path) -> None:
-    table = debates(shared_data)
+    table = votes_on_texts(shared_data / "ukpconvarg1")
     frame = table.to_pandas()
     votes = pd.read_csv(shared_data / "ukpconvarg1" / "votes.csv.gz")
     texts = pd.read_csv(shared_data / "ukpconvarg1" / "arguments.csv.gz").set_index("arg_id").text
