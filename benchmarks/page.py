@@ -20,8 +20,8 @@ keep what they found in `benchmarks/results/`, and `benchmarks/page.py` makes th
 CPU seconds of all threads and children, and MB by which the peak of memory rises, both counted
 from after imports and reading, each program in a process of its own. Figures are medians of rounds
 in which the programs took turns, the least and the most in brackets; what takes longer than half a
-minute ran once. The machine was shared and busy, which makes CPU seconds up to 1.7 times those of
-a quiet one, for all programs alike.
+minute ran once. Panel strength was measured on a quiet machine, the rest on one that was shared
+and busy, which makes CPU seconds up to 1.7 times as many, for all programs alike.
 
 A ratio is how many times a peer's cost is ours, and is given only where the answers agree: mean
 and standard deviation of log strength within {SHIFT} standard errors, standard errors within
