@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -134,8 +134,9 @@ def infer(
     generator = torch.Generator().manual_seed(seed)
     common = nested(joint)
     if common is not None:
-        options: dict[str, Any] = {"seed": seed, "method": method, "progress": progress}
-        found = infer(common, chains=chains, draws=draws, **options)
+        found = infer(
+            common, chains=chains, draws=draws, seed=seed, method=method, progress=progress
+        )
         theta = common.completed(found.theta, generator)
         return replace(found, theta=theta, mode=common.mode_of_whole(found.mode, theta))
     say = progress or silent
@@ -150,10 +151,7 @@ def infer(
         if method == "evidence":
             return replace(out, log_evidence=laplace, evidence_by="laplace")
     elif method in ("evidence", "laplace"):
-        eps = torch.randn(
-            chains, draws, *best.theta.shape, generator=generator, dtype=torch.float64
-        )
-        normal = best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
+        normal = _normal_draws(best, root, chains, draws, generator)
         return replace(out, theta=normal, method="laplace")
     stage = "nuts" if method == "nuts" else "nuts, as the fast way is not enough"
     theta = nuts_draws(
@@ -169,6 +167,15 @@ def infer(
     return replace(
         out, theta=theta.unsqueeze(-2), method="nuts", log_evidence=laplace, evidence_by="laplace"
     )
+
+
+def _normal_draws(
+    best: Mode, root: Tensor, chains: int, draws: int, generator: torch.Generator
+) -> Tensor:
+    """Draws of the normal approximation, `chain x draw x replicate x parameter`."""
+    shape = chains, draws, *best.theta.shape
+    eps = torch.randn(shape, generator=generator, dtype=torch.float64)
+    return best.theta + torch.einsum("rpq,cdrq->cdrp", root, eps)
 
 
 def _laplace(joint: LogJoint, best: Mode, root: Tensor, spread: float, seconds: float) -> Inferred:

@@ -35,8 +35,13 @@ from mixlogit.run import peak_memory_mb
 
 __all__ = ["TasteJoint", "find_taste_mode", "fit_tastes"]
 
-_AXES = {"threshold": "level", "class_strength": "class_", "class_share": "class_"}
-_AXES |= {"context": "context", "strength_effect": "covariate"}
+_AXES = {
+    "threshold": "level",
+    "class_strength": "class_",
+    "class_share": "class_",
+    "context": "context",
+    "strength_effect": "covariate",
+}
 _KEPT = 50  # draws of a chain whose log-likelihoods are kept
 _TABLES = 16  # draws of the population that individual tastes are averaged over
 
@@ -274,7 +279,7 @@ def _verdict(problem: TasteProblem, weighed: float | None) -> Verdict:
 
 def _table(problem: TasteProblem, simulated: SimulatedLikelihood, psi: Tensor) -> pd.DataFrame:
     """Individual tastes, averaged over draws of the population."""
-    index = torch.linspace(0, len(psi) - 1, min(_TABLES, len(psi))).round().long()
+    index = thinned(len(psi), _TABLES)
     parts = [simulated.tastes(one) for one in psi[index]]
     mean = torch.stack([part[0] for part in parts])
     variance = torch.stack([part[1] for part in parts]).square().mean(0)

@@ -14,6 +14,7 @@ from mixlogit.errors import UsageError
 from mixlogit.models.held_out import recode
 from mixlogit.models.outcome_held_out import against, one_for_all_scores
 from mixlogit.models.taste_problem import TasteProblem
+from mixlogit.models.thin import thinned
 
 __all__ = ["taste_held_out", "taste_log_scores"]
 
@@ -55,7 +56,7 @@ def taste_log_scores(
     covariates = _covariates(problem, test)
     largest = max(1, 1_000_000 // z.shape[1])
     blocks = make_blocks(problem.rows_of(test), torch.arange(len(test)), largest)
-    chosen = psi[torch.linspace(0, len(psi) - 1, min(_DRAWS, len(psi))).round().long()]
+    chosen = psi[thinned(len(psi), _DRAWS)]
     chance = torch.zeros(len(unit), dtype=torch.float64)
     log_even = torch.full((1, z.shape[1]), -math.log(simulated.draws), dtype=torch.float64)
     with torch.no_grad():

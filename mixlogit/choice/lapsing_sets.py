@@ -14,7 +14,7 @@ from torch import Tensor
 from mixlogit.choice.link import log_lapsed
 from mixlogit.choice.special import log1mexp
 
-__all__ = ["JudgedSets", "Lapsing"]
+__all__ = ["JudgedSets", "Lapsing", "bordered"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ class Lapsing:
         beside = inner.movedim(2, 1).mT @ z.unsqueeze(1)
         square = (z.unsqueeze(-1) * z.unsqueeze(-2)).flatten(2)
         corner = (p * (a.square() + a)).sum(2).mT @ square
-        return _bordered(first, beside, corner.unflatten(-1, (z.shape[-1], -1)))
+        return bordered(first, beside, corner.unflatten(-1, (z.shape[-1], -1)))
 
     def _lapsed(self, bend: Tensor, each: Tensor) -> Tensor:
         """With what lapses add, and their own row and column."""
@@ -214,10 +214,20 @@ class Lapsing:
         turned = slope * unsure.mT.unsqueeze(-1)
         spread = self.sets.weight.sum(1, keepdim=True) * self.rate * (1.0 - self.rate)
         corner = (unsure.sum(1) - spread)[..., None, None]
-        return _bordered(bend + turned.mT @ slope, -turned.sum(2).unsqueeze(-1), corner)
+        return bordered(bend + turned.mT @ slope, -turned.sum(2).unsqueeze(-1), corner)
 
 
-def _bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
-    """Symmetric matrices of two blocks and what lies between them."""
+def bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
+    """Symmetric matrices of two blocks and what lies between them, `... x row x column`.
+
+    Args:
+        first: `... x m x m`.
+        beside: `... x m x n`.
+        corner: `... x n x n`.
+
+    Example:
+        >>> bordered(torch.eye(1), torch.zeros(1, 1), torch.eye(1)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     top = torch.cat([first, beside], -1)
     return torch.cat([top, torch.cat([beside.mT, corner], -1)], -2)

@@ -11,6 +11,7 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
+from mixlogit.choice.lapsing_sets import bordered
 from mixlogit.choice.panel_sets import Block, Moments
 from mixlogit.choice.proposals import Proposals
 from mixlogit.choice.tastes import Coefficients, TasteDesign
@@ -284,10 +285,10 @@ class SimulatedLikelihood:
             top = averaged(curve * square + linear * s.bend + s.mass_bend)
             side = (at.along.unsqueeze(-2) @ outer).squeeze(-2)
             beside = averaged(s.slope.unsqueeze(-1) * side.unsqueeze(-2))
-            corner = _bordered(top, beside, corner)
+            corner = bordered(top, beside, corner)
         if not crossed:
             return tastes
-        return _bordered(tastes, torch.stack(crossed, -1), corner)
+        return bordered(tastes, torch.stack(crossed, -1), corner)
 
     def _taste_block(
         self, inner: Tensor, bend: Tensor, slope: Tensor, basis: Tensor, weight: Tensor
@@ -338,8 +339,3 @@ class SimulatedLikelihood:
                 if at.strength is not None:
                     strength[who] = (weight * at.strength.value).sum(-1)
         return mean, (square - mean.square()).clamp_min(0.0).sqrt(), strength, effective
-
-
-def _bordered(first: Tensor, beside: Tensor, corner: Tensor) -> Tensor:
-    """A symmetric matrix of two blocks and what lies between them."""
-    return torch.cat([torch.cat([first, beside], 1), torch.cat([beside.T, corner], 1)])
